@@ -1,0 +1,1 @@
+"""From a video file to frame chunks in the blob store and jobs on the queue."""

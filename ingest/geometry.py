@@ -1,0 +1,37 @@
+"""How a frame becomes the square picture an encoder wants; part of the sampling key."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Crop = Literal["centre", "squash"]
+
+_NAME = re.compile(r"(centre|squash)-([1-9][0-9]{0,3})-bicubic")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A square of `size_px`: cut from the centre, or squashed to it regardless of aspect.
+
+    `centre` scales the shorter side to `size_px` and cuts the middle (CLIP); `squash` scales
+    both sides to `size_px` (SigLIP). Scaling is bicubic in libswscale.
+    """
+
+    crop: Crop
+    size_px: int
+
+    @property
+    def name(self) -> str:
+        """The name that stands in results and sampling keys, such as `centre-224-bicubic`."""
+        return f"{self.crop}-{self.size_px}-bicubic"
+
+    @classmethod
+    def parse(cls, name: str) -> Geometry:
+        """Return the geometry of a name; raises ValueError for any other text."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(f"{name!r} is no geometry; one is named like 'centre-224-bicubic'")
+        crop: Crop = "centre" if match[1] == "centre" else "squash"
+        return cls(crop=crop, size_px=int(match[2]))

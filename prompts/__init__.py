@@ -1,0 +1,1 @@
+"""What we look for: prompt sets, their loader, and scoring in numpy."""

@@ -1,0 +1,53 @@
+"""Errors of the prompts package, and the base every package's errors share.
+
+ClipwardenError             code, message, cure; the root of every package's own tree
+└── PromptsError            anything about prompt sets
+    ├── UnknownPromptSet    no shipped set and no file of that name
+    ├── InvalidPromptSet    the file can't be read, is no YAML, or breaks the schema
+    └── MissingTextVectors  a set is to be scored with vectors that don't cover its texts
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ClipwardenError(Exception):
+    """An error meant to be read by a person: what was wrong, and what to do about it.
+
+    `code` is stable across releases and is what programs should look at.
+    """
+
+    code: ClassVar[str] = "clipwarden.error"
+
+    def __init__(self, message: str, cure: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.cure}".rstrip()
+
+
+class PromptsError(ClipwardenError):
+    """Something is wrong with a prompt set."""
+
+    code = "prompts.error"
+
+
+class UnknownPromptSet(PromptsError):
+    """Neither a shipped set nor a file has the given name."""
+
+    code = "prompts.unknown_set"
+
+
+class InvalidPromptSet(PromptsError):
+    """The file is no YAML or breaks the schema; the message names file, line and key."""
+
+    code = "prompts.invalid_set"
+
+
+class MissingTextVectors(PromptsError):
+    """The text vectors given don't belong to the prompt set that is to be scored."""
+
+    code = "prompts.missing_text_vectors"

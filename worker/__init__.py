@@ -1,0 +1,1 @@
+"""From queued frame chunks to embeddings, scores, segments and stored results."""

@@ -1,0 +1,1 @@
+"""The encoders. This sub-package alone imports torch; only the embedding process imports it."""

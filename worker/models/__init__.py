@@ -1,0 +1,1 @@
+"""Which model: cards, keys and weights on disk, known without importing torch."""
