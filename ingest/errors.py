@@ -2,13 +2,25 @@
 
 ClipwardenError (prompts.errors)
 └── IngestError
-    └── MediaError              the input is at fault; trying again won't help
-        ├── MediaNotFound       no file of that name
-        ├── MediaIsFolder       a folder where a file is wanted
-        ├── MediaEmpty          a file of no bytes
-        ├── MediaUnreadable     not a video in a format we take
-        ├── NoVideoStream       sound only, or cover art only
-        └── DecoderCrashed      the decoding process died or answered nonsense
+    ├── InvalidSampling         a sampling that can't be read or is out of bounds
+    ├── MediaError              the input is at fault; trying again won't help
+    │   ├── MediaNotFound       no file of that name
+    │   ├── MediaIsFolder       a folder where a file is wanted
+    │   ├── MediaEmpty          a file of no bytes
+    │   ├── MediaUnreadable     not a video in a format we take
+    │   ├── NoVideoStream       sound only, or cover art only
+    │   ├── TooManyPixels       a picture larger than the limit
+    │   ├── DecoderOutOfMemory  decoding needs more memory than its process may have
+    │   └── DecoderCrashed      the decoding process died, hung or answered nonsense
+    ├── BlobError               the blob store
+    │   ├── BlobMissing         no blob of that key
+    │   ├── BlobCorrupt         its content is not what was written
+    │   └── BlobStoreFailed     the store can't be read or written
+    ├── QueueError              the queue server
+    │   ├── QueueUnavailable    it can't be reached
+    │   ├── JobRefused          a job on the queue is not one of ours
+    │   └── JobFailed           a job failed for a reason nobody foresaw
+    └── DatabaseUnavailable     the database can't be opened, read or written
 """
 
 from __future__ import annotations
@@ -20,6 +32,12 @@ class IngestError(ClipwardenError):
     """Something went wrong between the input and the queue."""
 
     code = "ingest.error"
+
+
+class InvalidSampling(IngestError):
+    """The sampling is not written as we read it, or its rate is out of bounds."""
+
+    code = "sampling.invalid"
 
 
 class MediaError(IngestError):
@@ -58,7 +76,73 @@ class NoVideoStream(MediaError):
     code = "media.no_video_stream"
 
 
+class TooManyPixels(MediaError):
+    """The video's pictures are larger than the limit."""
+
+    code = "media.too_many_pixels"
+
+
+class DecoderOutOfMemory(MediaError):
+    """Decoding this file takes more memory than the decoding process is given."""
+
+    code = "media.out_of_memory"
+
+
 class DecoderCrashed(MediaError):
     """The process that decodes this file died, hung or answered nonsense."""
 
     code = "media.decoder_crashed"
+
+
+class BlobError(IngestError):
+    """Something is wrong with stored bytes."""
+
+    code = "blob.error"
+
+
+class BlobMissing(BlobError):
+    """No blob of that key is in the store."""
+
+    code = "blob.missing"
+
+
+class BlobCorrupt(BlobError):
+    """A blob's content is not what was written."""
+
+    code = "blob.corrupt"
+
+
+class BlobStoreFailed(BlobError):
+    """The store can't be read or written: full, gone, or not ours."""
+
+    code = "blob.store_failed"
+
+
+class QueueError(IngestError):
+    """Something is wrong with the queue."""
+
+    code = "queue.error"
+
+
+class QueueUnavailable(QueueError):
+    """The queue server can't be reached or refuses us."""
+
+    code = "queue.unavailable"
+
+
+class JobRefused(QueueError):
+    """A job on the queue names no function of ours, or its payload breaks the schema."""
+
+    code = "queue.job_refused"
+
+
+class JobFailed(QueueError):
+    """A job failed, at its last attempt, for a reason that is nobody's input."""
+
+    code = "queue.job_failed"
+
+
+class DatabaseUnavailable(IngestError):
+    """The database can't be opened, read or written."""
+
+    code = "database.unavailable"

@@ -9,6 +9,8 @@ from typing import Literal
 Crop = Literal["centre", "squash"]
 
 _NAME = re.compile(r"(centre|squash)-([1-9][0-9]{0,3})-bicubic")
+_MAX_ASPECT = 16
+"""Longer strips are squeezed to this, so that a picture of 60000x2 pixels stays small."""
 
 
 @dataclass(frozen=True)
@@ -35,3 +37,21 @@ class Geometry:
             raise ValueError(f"{name!r} is no geometry; one is named like 'centre-224-bicubic'")
         crop: Crop = "centre" if match[1] == "centre" else "squash"
         return cls(crop=crop, size_px=int(match[2]))
+
+    def scaled_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height a displayed picture is scaled to before the square is cut.
+
+        The longer side is rounded down, as CLIP's own preprocessing does.
+        """
+        if self.crop == "squash":
+            return self.size_px, self.size_px
+        longest = self.size_px * _MAX_ASPECT
+        if width <= height:
+            return self.size_px, min(self.size_px * height // width, longest)
+        return min(self.size_px * width // height, longest), self.size_px
+
+    def square_in(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the square in a picture of `scaled_size`."""
+        left = (width - self.size_px) // 2
+        top = (height - self.size_px) // 2
+        return left, top, left + self.size_px, top + self.size_px

@@ -1,0 +1,1 @@
+"""The queue: job payloads, the allow-listed job class, the joining gate, the pinned worker."""
