@@ -2,6 +2,10 @@
 
 ClipwardenError (prompts.errors)
 └── WorkerError
+    ├── EmbeddingsMissing       a video is to be scored, but its vectors are not there
+    ├── TextVectorsUnavailable  a prompt set's texts were not embedded
+    ├── ResultMissing           no result is stored for what was asked
+    ├── DeviceUnavailable       the device asked for is not in this machine or not usable
     └── ModelError
         ├── UnknownModel        no such id, folder or extra on this machine
         ├── UnsupportedModel    files are there but not of a kind we can run safely
@@ -17,6 +21,30 @@ class WorkerError(ClipwardenError):
     """Something went wrong between the queue and the results."""
 
     code = "worker.error"
+
+
+class EmbeddingsMissing(WorkerError):
+    """A video is to be scored whose frames are not all embedded."""
+
+    code = "worker.embeddings_missing"
+
+
+class TextVectorsUnavailable(WorkerError):
+    """The texts of a prompt set were not embedded: it failed, or nobody answered."""
+
+    code = "worker.text_vectors_unavailable"
+
+
+class ResultMissing(WorkerError):
+    """No result is stored for what was asked."""
+
+    code = "worker.result_missing"
+
+
+class DeviceUnavailable(WorkerError):
+    """The device asked for is not in this machine, or this torch can't use it."""
+
+    code = "device.unavailable"
 
 
 class ModelError(WorkerError):

@@ -1,0 +1,81 @@
+"""What was computed and found: the tables of worker."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ingest.database import Base, BigInt
+
+
+class Embedding(Base):
+    """The vectors of one chunk under one model, in the blob store."""
+
+    __tablename__ = "embeddings"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    media_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sampling_key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    model_key: Mapped[str] = mapped_column(String(16), primary_key=True)
+    chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    frames: Mapped[int]
+    blob_key: Mapped[str] = mapped_column(String(512))
+    blob_sha256: Mapped[str] = mapped_column(String(64))
+    batches: Mapped[int]
+    batch_size: Mapped[int]
+    embed_s: Mapped[float]
+    device: Mapped[str] = mapped_column(String(32))
+    embedded_by: Mapped[str] = mapped_column(String(255))
+
+
+class Result(Base):
+    """One prompt set scored on one work; unique by everything the scores depend on."""
+
+    __tablename__ = "results"
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant",
+            "media_sha256",
+            "sampling_key",
+            "model_key",
+            "prompt_set_sha256",
+            "calibration_sha256",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    media_sha256: Mapped[str] = mapped_column(String(64))
+    sampling_key: Mapped[str] = mapped_column(String(128))
+    model_key: Mapped[str] = mapped_column(String(16))
+    prompt_set_sha256: Mapped[str] = mapped_column(String(64))
+    prompt_set: Mapped[str] = mapped_column(String(64))
+    prompt_set_version: Mapped[str] = mapped_column(String(64))
+    # Empty for "none": SQL takes two nulls for different, so a null could not be unique.
+    calibration_sha256: Mapped[str] = mapped_column(String(64))
+    scores_key: Mapped[str] = mapped_column(String(512))
+    scores_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class SegmentRow(Base):
+    """One stretch of time in which a label holds."""
+
+    __tablename__ = "segments"
+
+    result_id: Mapped[int] = mapped_column(
+        ForeignKey("results.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[str] = mapped_column(String(128), index=True)
+    start_us: Mapped[BigInt]
+    end_us: Mapped[BigInt]
+    peak_us: Mapped[BigInt]
+    confidence: Mapped[float]
+    mean_confidence: Mapped[float]
+    frames: Mapped[int]
+    nsfw: Mapped[bool]
+    action: Mapped[str] = mapped_column(String(16))
+    evidence: Mapped[str] = mapped_column(Text)

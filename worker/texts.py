@@ -1,0 +1,89 @@
+"""Text vectors of prompt sets: asked of an embedding process, cached in the blob store.
+
+So scoring is plain numpy and runs where torch isn't installed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.arrays import unpack_arrays
+from ingest.keys import prompt_set_key, text_vectors_key
+from ingest.queue.connection import (
+    EMBED_TIMEOUT_S,
+    enqueue_once,
+    job_has_failed,
+    open_queue,
+    text_queue,
+)
+from ingest.queue.jobs import TEXT
+from ingest.queue.payloads import TextJob
+from ingest.stores import Stores
+from prompts.schema import PromptSet
+from worker.errors import TextVectorsUnavailable
+
+_POLL_S = 0.05
+
+# Loading a model and embedding a thousand texts takes well under a minute on two cores.
+_WAIT_S = 600.0
+
+
+def store_prompt_set(stores: Stores, tenant: str, prompt_set: PromptSet) -> None:
+    """Keep a prompt set as it is now: jobs and later readers see exactly this one."""
+    key = prompt_set_key(tenant, prompt_set.sha256)
+    if not stores.blobs.exists(key):
+        stores.blobs.put(key, prompt_set.model_dump_json().encode())
+
+
+def load_stored_prompt_set(stores: Stores, tenant: str, sha256: str) -> PromptSet:
+    """Read what `store_prompt_set` kept; raises BlobMissing."""
+    return PromptSet.model_validate_json(stores.blobs.read(prompt_set_key(tenant, sha256)))
+
+
+def request_text_vectors(stores: Stores, tenant: str, model_key: str, sha256: str) -> None:
+    """Ask an embedding process for a stored prompt set's vectors, unless they are there."""
+    if stores.blobs.exists(text_vectors_key(tenant, model_key, sha256)):
+        return
+    enqueue_once(
+        open_queue(text_queue(model_key), stores.redis),
+        TEXT,
+        TextJob(tenant=tenant, model_key=model_key, prompt_set_sha256=sha256),
+        job_id=_job_id(tenant, model_key, sha256),
+        timeout_s=EMBED_TIMEOUT_S,
+    )
+
+
+def await_text_vectors(
+    stores: Stores, tenant: str, model_key: str, prompt_set: PromptSet
+) -> Mapping[str, NDArray[np.float32]]:
+    """Return the vector of each of the set's texts, asking for them where they are missing.
+
+    Raises TextVectorsUnavailable when the asking failed or nobody answers.
+    """
+    sha256 = prompt_set.sha256
+    key = text_vectors_key(tenant, model_key, sha256)
+    request_text_vectors(stores, tenant, model_key, sha256)
+    deadline = time.monotonic() + _WAIT_S
+    queue = open_queue(text_queue(model_key), stores.redis)
+    while not stores.blobs.exists(key):
+        if job_has_failed(queue, _job_id(tenant, model_key, sha256)):
+            raise TextVectorsUnavailable(
+                f"the texts of prompt set {prompt_set.name} could not be embedded.",
+                "The embedding process's log in the data folder says why.",
+            )
+        if time.monotonic() > deadline:
+            raise TextVectorsUnavailable(
+                f"no embedding process answered for prompt set {prompt_set.name}.",
+                f"Start one for model key {model_key}.",
+            )
+        time.sleep(_POLL_S)
+    vectors = unpack_arrays(stores.blobs.read(key))["vectors"]
+    return dict(zip(prompt_set.texts(), vectors, strict=True))
+
+
+def _job_id(tenant: str, model_key: str, sha256: str) -> str:
+    return f"text-{tenant}-{model_key}-{sha256[:32]}"
