@@ -1,0 +1,157 @@
+"""`clipwarden analyze`: videos in, segments and flags out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from platformdirs import user_data_path
+from rich.console import Console
+
+from clipwarden.analysis import Analysis, AnalysisSettings, Finished, running_analysis
+from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED
+from clipwarden.cli.output import Format, check_output, render, write_output
+from clipwarden.cli.progress import ProgressBars
+from clipwarden.cli.show import print_documents
+from clipwarden.data_folder import DataFolder
+from clipwarden.run_report import write_report
+from ingest.media.spec import SamplingSpec
+from prompts.loader import load_prompt_set
+from worker.document import ResultDocument
+from worker.models.resolve import resolve_model
+
+DEFAULT_MODEL = "openai/clip-vit-base-patch32"
+DEFAULT_PROMPTS = "moderation"
+DEFAULT_SAMPLING = "fps:2"
+DEFAULT_BATCH_SIZE = 16
+
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Video files.", show_default=False)
+]
+Prompts = Annotated[
+    list[str],
+    typer.Option(
+        "--prompts", "-p", help="A shipped prompt set or a YAML file; give it again for more."
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", help="A hub id, a local folder, or `starter`."),
+]
+Sample = Annotated[
+    str, typer.Option("--sample", "-s", help="Frames per second: fps:2, fps:0.5, fps:1/3.")
+]
+Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1.")]
+BatchSize = Annotated[int, typer.Option(min=1, max=1024, help="Frames per run of the model.")]
+OutputFormat = Annotated[
+    Format, typer.Option("--format", "-f", help="A table for people, JSON or JSON lines.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Write results to this file, or one per input into this folder/."
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="CLIPWARDEN_DATA",
+        help="The data folder; by default the user's own.",
+        show_default=False,
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(help="Where the HTML report goes; by default into the data folder."),
+]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+
+def analyze(
+    paths: Paths,
+    prompts: Prompts = [DEFAULT_PROMPTS],  # noqa: B006 - read only, and Typer shows it
+    model: Model = DEFAULT_MODEL,
+    sample: Sample = DEFAULT_SAMPLING,
+    device: Device = "cpu",
+    batch_size: BatchSize = DEFAULT_BATCH_SIZE,
+    output_format: OutputFormat = Format.TABLE,
+    output: Output = None,
+    data: Data = None,
+    report: Report = None,
+    no_report: NoReport = False,
+    quiet: Quiet = False,
+) -> None:
+    """Analyse videos: what they show, from when to when, and whether somebody should look.
+
+    Exit status 0: all inputs have results. 2: the command line, a prompt set or the model is
+    wrong, nothing was done. 3: some inputs failed, the others' results stand.
+
+    Examples:
+
+      clipwarden analyze clip.mp4
+
+      clipwarden analyze --model starter --prompts scenes --sample fps:1 *.mp4
+
+      clipwarden analyze --format json --output results/ uploads/*.mp4
+    """
+    settings = AnalysisSettings(
+        sampling=SamplingSpec.parse(sample),
+        prompt_sets=tuple(load_prompt_set(name) for name in dict.fromkeys(prompts)),
+        model=resolve_model(model),
+        device=device,
+        batch_size=batch_size,
+        redis_url=os.environ.get("REDIS_URL") or None,
+    )
+    check_output(output)
+    check_output(report)
+    folder = DataFolder.prepare(data or user_data_path("clipwarden"))
+    with (
+        ProgressBars(len(paths), quiet=quiet) as bars,
+        running_analysis(folder, settings, bars) as analysis,
+    ):
+        finished = _run(analysis, paths, bars, stream=output_format is Format.JSONL and not output)
+        created_at = datetime.now(UTC)
+        written = None
+        if not no_report:
+            target = report or folder.reports / f"{created_at:%Y%m%d-%H%M%S-%f}.html"
+            written = write_report(analysis.stores, finished, target, created_at)
+    _print([one.document for one in finished], output_format, output, written)
+    if any(one.document.status == "failed" for one in finished):
+        raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+
+
+def _run(
+    analysis: Analysis, paths: Sequence[Path], bars: ProgressBars, *, stream: bool
+) -> list[Finished]:
+    """Return results in the order of the inputs; JSON lines go out as they are finished."""
+    finished = []
+    for one in analysis.run(paths, bars):
+        finished.append(one)
+        if stream:
+            sys.stdout.write(render([one.document], Format.JSONL))
+            sys.stdout.flush()
+    return sorted(finished, key=lambda one: one.index)
+
+
+def _print(
+    documents: Sequence[ResultDocument],
+    output_format: Format,
+    output: Path | None,
+    report: Path | None,
+) -> None:
+    if output is not None:
+        write_output(documents, output_format, output)
+    elif output_format is Format.TABLE:
+        print_documents(Console(), documents)
+    elif output_format is Format.JSON:
+        sys.stdout.write(render(documents, output_format))
+    if report is not None:
+        # On stderr beside JSON: what reads stdout wants results alone.
+        typer.echo(f"Report: {report}", err=output_format is not Format.TABLE)

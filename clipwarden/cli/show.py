@@ -1,0 +1,93 @@
+"""Result documents for people: a table of segments per video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ingest.media.check import displayed_name
+from prompts.actions import Action
+from worker.document import ResultDocument, SegmentInfo
+
+_STYLES = {
+    Action.ALLOW: "green",
+    Action.NOTE: "cyan",
+    Action.REVIEW: "yellow",
+    Action.BLOCK: "bold red",
+}
+
+
+def print_documents(console: Console, documents: Sequence[ResultDocument]) -> None:
+    """Print each document: a line on the video, then its segments."""
+    for document in documents:
+        console.print(_headline(document), soft_wrap=True)
+        if document.error is not None:
+            words = (
+                f"  error[{document.error.code}]: {document.error.message} {document.error.cure}"
+            )
+            console.print(Text(words, style="red"), soft_wrap=True)
+        elif document.segments:
+            console.print(_segments_table(document))
+        else:
+            console.print("  nothing above its threshold")
+        for warning in document.video.warnings:
+            console.print(Text(f"  warning: {displayed_name(warning)}", style="yellow"))
+        console.print()
+    if any(document.model.id == "starter" for document in documents):
+        console.print(
+            "The starter model is a small stand-in: it knows everyday things and nothing of "
+            "nudity. Use --model for a real one.",
+            style="dim",
+        )
+
+
+def clock(time_ms: int) -> str:
+    """A time as `m:ss.s`, or `h:mm:ss.s` from an hour on."""
+    tenths = round(time_ms / 100)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{tenths // 10:02d}.{tenths % 10}"
+    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
+
+
+def _headline(document: ResultDocument) -> Text:
+    video, flags = document.video, document.flags
+    text = Text(displayed_name(video.source), style="bold")
+    text.append(f"  {document.status}", style="red" if document.error else "green")
+    if video.duration_ms is not None:
+        facts = f"  {clock(video.duration_ms)}, {video.width}x{video.height} {video.codec}, "
+        text.append(f"{facts}{video.frames_sampled} frames", style="not bold")
+        text.append(f"  {flags.action}", style=_STYLES[flags.action])
+        if flags.nsfw:
+            text.append("  NSFW", style="bold red")
+    return text
+
+
+def _segments_table(document: ResultDocument) -> Table:
+    table = Table(box=None, pad_edge=True, padding=(0, 1))
+    table.add_column("start", justify="right", no_wrap=True)
+    table.add_column("end", justify="right", no_wrap=True)
+    table.add_column("label", overflow="fold")
+    table.add_column("conf", justify="right", no_wrap=True)
+    table.add_column("frames", justify="right", no_wrap=True)
+    table.add_column("action", no_wrap=True)
+    for segment in document.segments:
+        table.add_row(*_row(segment))
+    return table
+
+
+def _row(segment: SegmentInfo) -> tuple[str, ...]:
+    nsfw = " [bold red]NSFW[/]" if segment.nsfw else ""
+    style = _STYLES[segment.action]
+    return (
+        clock(segment.start_ms),
+        clock(segment.end_ms),
+        escape(segment.label),
+        f"{segment.confidence:.2f}",
+        str(segment.frames),
+        f"[{style}]{segment.action}[/]{nsfw}",
+    )

@@ -1,0 +1,178 @@
+"""Worker processes: started apart from the terminal, watched, restarted, and stopped in order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from pydantic import BaseModel
+
+from clipwarden.errors import WorkerFailed
+
+# A process that dies more often than this in one run has a reason that restarting won't mend.
+_MAX_RESTARTS = 3
+
+_STOP_TIMEOUT_S = 5.0
+_POLL_S = 0.02
+
+# What a launcher leaves behind would make a card's driver pick another card than ours; and
+# REDIS_URL, which may hold a password, is handed over in the settings.
+_DROPPED_PREFIXES = ("OMPI_",)
+_DROPPED = frozenset({"WORLD_SIZE", "RANK", "LOCAL_RANK", "REDIS_URL"})
+
+
+@dataclass(frozen=True)
+class Role:
+    """A kind of worker process: its module, its settings, and how many threads it computes with."""
+
+    name: str
+    module: str
+    settings: BaseModel
+    threads: int = 1
+
+
+@dataclass
+class _Child:
+    role: Role
+    process: subprocess.Popen[str]
+    ready: threading.Event = field(default_factory=threading.Event)
+    failure: WorkerFailed | None = None
+    restarts: int = 0
+
+
+class WorkerProcesses:
+    """The worker processes of one run; use it in a `with` block."""
+
+    def __init__(self, roles: Sequence[Role], logs: Path) -> None:
+        self._logs = logs
+        self._roles = tuple(roles)
+        self._children: list[_Child] = []
+
+    def __enter__(self) -> WorkerProcesses:
+        try:
+            for role in self._roles:
+                self._children.append(self._start(role))
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process ids, in the order of the roles."""
+        return tuple(child.process.pid for child in self._children)
+
+    def all_ready(self) -> bool:
+        """Whether every process takes jobs by now."""
+        return all(child.ready.is_set() for child in self._children)
+
+    def check(self) -> None:
+        """Restart what died; raises WorkerFailed where that is hopeless.
+
+        A process that could not even start says why and is not tried again.
+        """
+        for index, child in enumerate(self._children):
+            status = child.process.poll()
+            if status is None:
+                continue
+            # Its last words may still be on the way through the reading thread.
+            child.ready.wait(timeout=1.0)
+            if child.failure is not None:
+                raise child.failure
+            if child.restarts >= _MAX_RESTARTS:
+                raise WorkerFailed(
+                    f"the {child.role.name} process died {child.restarts + 1} times, "
+                    f"at last with status {status}.",
+                    f"Its log is {self._log_path(child.role)}.",
+                )
+            _close_pipes(child.process)
+            started = self._start(child.role)
+            started.restarts = child.restarts + 1
+            self._children[index] = started
+
+    def stop(self) -> None:
+        """Ask all to end after their current job, then end by force what is left."""
+        for child in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                child.process.terminate()
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        for child in self._children:
+            try:
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            _close_pipes(child.process)
+        self._children.clear()
+
+    def _start(self, role: Role) -> _Child:
+        with self._log_path(role).open("ab") as log:
+            process = subprocess.Popen(
+                # -P: a worker.py in the user's folder must not be taken for ours.
+                [sys.executable, "-P", "-m", role.module],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # Ctrl-C reaches this process alone, which then stops the others in order.
+                start_new_session=True,
+                env=_environment(role),
+            )
+        child = _Child(role, process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(role.settings.model_dump_json() + "\n")
+            process.stdin.flush()
+        threading.Thread(
+            target=_read_first_words, args=(child, process.stdout), daemon=True
+        ).start()
+        return child
+
+    def _log_path(self, role: Role) -> Path:
+        return self._logs / f"{role.name}.log"
+
+
+def _read_first_words(child: _Child, stdout: IO[str]) -> None:
+    """Wait for the line that says ready, or why not."""
+    with contextlib.suppress(ValueError, OSError):
+        message = json.loads(stdout.readline() or "{}")
+        if message.get("ready") is False:
+            child.failure = WorkerFailed(message["message"], message["cure"])
+            child.failure.code = message["code"]  # type: ignore[misc]  # the child's own code
+    child.ready.set()
+
+
+def _environment(role: Role) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
+    }
+    threads = str(role.threads)
+    return kept | {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _close_pipes(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
