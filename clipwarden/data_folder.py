@@ -59,8 +59,7 @@ class DataFolder:
         """Make the folder where it is missing; raises DataFolderUnusable."""
         folder = cls(root.expanduser().resolve())
         for path in (folder.root, folder.logs, folder.reports, folder.queue_folder):
-            _make_private(path)
-        _make_private(folder.socket_folder)
+            make_private(path)
         return folder
 
     @contextmanager
@@ -87,7 +86,7 @@ class DataFolder:
             handle.truncate(0)
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """Make a folder that only its owner enters, and refuse one that somebody else made."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import typer
 from clipwarden import __version__
 from clipwarden.cli import prompts
 from clipwarden.cli.analyze import analyze
+from clipwarden.cli.doctor import doctor
 from clipwarden.cli.errors import EXIT_INTERRUPTED, exit_status, print_error
 from prompts.errors import ClipwardenError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(analyze)
+app.command()(doctor)
 app.add_typer(prompts.app, name="prompts")
 
 

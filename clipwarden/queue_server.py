@@ -15,9 +15,11 @@ from pathlib import Path
 
 import psutil
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
+from redis.retry import Retry
 
-from clipwarden.data_folder import DataFolder
+from clipwarden.data_folder import DataFolder, make_private
 from clipwarden.errors import ServerFailed, ServerMissing
 
 _START_TIMEOUT_S = 30.0
@@ -72,6 +74,7 @@ def _socket_of_last_server(folder: DataFolder) -> Path:
 
 
 def _launch(folder: DataFolder, socket_path: Path) -> subprocess.Popen[bytes]:
+    make_private(socket_path.parent)
     socket_path.unlink(missing_ok=True)
     (folder.queue_folder / "socket").write_text(str(socket_path))
     options = {
@@ -112,7 +115,7 @@ def _launch(folder: DataFolder, socket_path: Path) -> subprocess.Popen[bytes]:
 def _answers(socket_path: Path) -> bool:
     """Whether a server answers there; one that still loads its file is alive, so wait for it."""
     deadline = time.monotonic() + _START_TIMEOUT_S
-    with contextlib.closing(Redis(unix_socket_path=str(socket_path))) as client:
+    with contextlib.closing(_client(socket_path)) as client:
         while time.monotonic() < deadline:
             try:
                 return bool(client.ping())
@@ -127,7 +130,7 @@ def _stop(socket_path: Path, process: subprocess.Popen[bytes] | None) -> None:
     """Let the server write its file and leave; end it by force if it does not."""
     pid = process.pid if process else _server_pid(socket_path)
     with (
-        contextlib.closing(Redis(unix_socket_path=str(socket_path))) as client,
+        contextlib.closing(_client(socket_path)) as client,
         contextlib.suppress(RedisError),
     ):
         client.shutdown(nosave=True)
@@ -140,11 +143,18 @@ def _stop(socket_path: Path, process: subprocess.Popen[bytes] | None) -> None:
     elif pid is not None:
         _await_end(pid)
     socket_path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        socket_path.parent.rmdir()
+
+
+def _client(socket_path: Path) -> Redis:
+    """A client that takes the first refusal for an answer; redis-py would retry for seconds."""
+    return Redis(unix_socket_path=str(socket_path), retry=Retry(NoBackoff(), 0))
 
 
 def _server_pid(socket_path: Path) -> int | None:
     with (
-        contextlib.closing(Redis(unix_socket_path=str(socket_path))) as client,
+        contextlib.closing(_client(socket_path)) as client,
         contextlib.suppress(RedisError),
     ):
         return int(client.info("server")["process_id"])

@@ -42,9 +42,17 @@ class UnknownPromptSet(PromptsError):
 
 
 class InvalidPromptSet(PromptsError):
-    """The file is no YAML or breaks the schema; the message names file, line and key."""
+    """The file is no YAML or breaks the schema; the message names file, line and key.
+
+    A file can be wrong in several places: the message tells the first and counts the others,
+    `details` has one line for each, cure included.
+    """
 
     code = "prompts.invalid_set"
+
+    def __init__(self, message: str, cure: str, details: tuple[str, ...] = ()) -> None:
+        super().__init__(message, cure)
+        self.details = details or (str(self),)
 
 
 class MissingTextVectors(PromptsError):

@@ -15,7 +15,6 @@ from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
 from ingest.evidence import evidence_reference
 from ingest.keys import scores_key
-from ingest.media.spec import SamplingSpec
 from ingest.queue.attempts import reporting_errors
 from ingest.queue.gate import Gate
 from ingest.queue.payloads import FinishJob, Work
@@ -71,7 +70,7 @@ class FinishingJobs:
                 return
             session.expunge(submission)
         card = ModelCard.from_json(submission.model_card)
-        frames = self._load_frames(job.work, SamplingSpec.parse(submission.sampling))
+        frames = self._load_frames(job.work)
         for sha256 in submission.prompt_sets:
             prompt_set = load_stored_prompt_set(self._stores, job.work.tenant, sha256)
             self._score(job.work, card, prompt_set, frames)
@@ -100,7 +99,7 @@ class FinishingJobs:
             for number, (label, segment) in enumerate(rows):
                 session.add(_segment_row(result.id, number, label, segment, frames))
 
-    def _load_frames(self, work: Work, sampling: SamplingSpec) -> _Frames:
+    def _load_frames(self, work: Work) -> _Frames:
         with self._stores.database.begin() as session:
             sampled = session.get(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
             chunks = _chunks(session, work)
@@ -116,9 +115,8 @@ class FinishingJobs:
             evidence = [key for row in chunks[:expected] for key in [row.evidence_key] * row.frames]
         arrays = [unpack_arrays(self._stores.blobs.get(ref)) for ref in refs]
         starts_us = np.concatenate([array["pts_us"] for array in arrays])
-        step_us = round(1_000_000 / sampling.rate)
         return _Frames(
-            times=FrameTimes.of(starts_us, step_us, duration_us),
+            times=FrameTimes.of(starts_us, duration_us),
             vectors=np.concatenate([array["vectors"] for array in arrays]),
             evidence_keys=tuple(evidence),
         )

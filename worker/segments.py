@@ -23,21 +23,20 @@ Confidences = NDArray[np.float32]
 class FrameTimes:
     """When each sampled frame was shown and for how long it stands, in microseconds.
 
-    A sampled frame speaks for the time until the next one; the last one for as long as the
-    sampling step, or to the end of the video if that comes first.
+    A sampled frame speaks for the time until the next one, the last one to the end of the
+    video: where more than a sampling step lies between, nothing else was shown.
     """
 
     starts_us: Times
     ends_us: Times
 
     @classmethod
-    def of(cls, starts_us: Times, step_us: int, duration_us: int) -> FrameTimes:
-        """Derive the ends from rising starts, the sampling step and the video's duration."""
+    def of(cls, starts_us: Times, duration_us: int) -> FrameTimes:
+        """Derive the ends from rising starts and the video's duration."""
         ends_us = np.empty_like(starts_us)
         ends_us[:-1] = starts_us[1:]
         if len(starts_us):
-            last = int(starts_us[-1])
-            ends_us[-1] = max(last, min(last + step_us, duration_us))
+            ends_us[-1] = max(int(starts_us[-1]), duration_us)
         return cls(starts_us=starts_us, ends_us=ends_us)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from platformdirs import user_data_path
 from rich.console import Console
 
 from clipwarden.analysis import Analysis, AnalysisSettings, Finished, running_analysis
 from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED
+from clipwarden.cli.options import Data, data_folder, redis_url
 from clipwarden.cli.output import Format, check_output, render, write_output
 from clipwarden.cli.progress import ProgressBars
 from clipwarden.cli.show import print_documents
-from clipwarden.data_folder import DataFolder
 from clipwarden.run_report import write_report
 from ingest.media.spec import SamplingSpec
 from prompts.loader import load_prompt_set
@@ -55,15 +53,6 @@ Output = Annotated[
     Path | None,
     typer.Option(
         "--output", "-o", help="Write results to this file, or one per input into this folder/."
-    ),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        envvar="CLIPWARDEN_DATA",
-        help="The data folder; by default the user's own.",
-        show_default=False,
     ),
 ]
 Report = Annotated[
@@ -107,11 +96,11 @@ def analyze(
         model=resolve_model(model),
         device=device,
         batch_size=batch_size,
-        redis_url=os.environ.get("REDIS_URL") or None,
+        redis_url=redis_url(),
     )
     check_output(output)
     check_output(report)
-    folder = DataFolder.prepare(data or user_data_path("clipwarden"))
+    folder = data_folder(data)
     with (
         ProgressBars(len(paths), quiet=quiet) as bars,
         running_analysis(folder, settings, bars) as analysis,

@@ -80,7 +80,8 @@ class Gate:
 
     def start_progress(self, estimated: int | None) -> None:
         """Begin counting from zero, of `estimated` frames where that is known."""
-        counters = {"sampled": "0", "embedded": "0", "estimated": str(estimated or -1)}
+        total = -1 if estimated is None else estimated
+        counters = {"sampled": 0, "embedded": 0, "estimated": total}
         with self._connection.pipeline() as pipeline:
             for name, value in counters.items():
                 pipeline.hset(self._progress, name, value)

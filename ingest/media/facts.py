@@ -1,0 +1,56 @@
+"""What the decoding of one video gives: facts first, then frames, then a summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What is known once the first frame is decoded.
+
+    `width` and `height` are in pixels as displayed, after rotation and with square pixels.
+    The estimates come from the container's header, which may lie: good for progress bars only,
+    and None where the header says nothing.
+    """
+
+    width: int
+    height: int
+    codec: str
+    container: str
+    estimated_duration_us: int | None
+    estimated_frames: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class SampledFrame:
+    """One frame: `pts_us` counts from the first shown frame.
+
+    `pixels` is uint8 `[size, size, 3]` RGB, read-only; `thumbnail_jpeg` is the whole displayed
+    picture, 320 px wide.
+    """
+
+    pts_us: int
+    pixels: NDArray[np.uint8]
+    thumbnail_jpeg: bytes
+
+
+@dataclass(frozen=True)
+class DecodeSummary:
+    """What is known at the end.
+
+    `duration_us` is measured: from the first shown frame to the end of the last one's showing.
+    `decode_wall_s` leaves out the time spent waiting for whoever takes the frames. `partial`
+    says that pictures are missing; `warnings`, each "code: sentence", say which.
+    """
+
+    duration_us: int
+    frames_shown: int
+    frames_sampled: int
+    decode_cpu_s: float
+    decode_wall_s: float
+    partial: bool
+    warnings: tuple[str, ...]

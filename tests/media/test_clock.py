@@ -1,0 +1,102 @@
+"""Times of frames whose timestamps are late, missing, repeated or going back."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.media.clock import FrameClock, InstantSampler
+
+MILLISECOND = Fraction(1, 1000)
+RATES = st.fractions(min_value=Fraction(1, 60), max_value=Fraction(60), max_denominator=1001)
+
+
+def clock(nominal_rate: Fraction | None = Fraction(25)) -> FrameClock:
+    return FrameClock(MILLISECOND, nominal_rate)
+
+
+def test_the_first_frame_is_at_zero_wherever_it_starts() -> None:
+    for start in (0, 1_400, -37, 2**33):
+        times = clock()
+        assert [times.show(start + step, 40) for step in (0, 40, 80)] == [0, 40, 80]
+        assert times.duration_us == 120_000
+
+
+def test_a_frame_without_a_time_follows_the_one_before() -> None:
+    times = clock()
+    shown = [times.show(stamp, 0) for stamp in (100, 150, None, None, 300)]
+    assert shown == [0, 50, 100, 150, 200]
+    assert times.missing == 2
+
+
+def test_frames_that_never_have_a_time_are_counted_at_the_nominal_rate() -> None:
+    times = clock()
+    assert [times.show(None, 0) for _ in range(4)] == [0, 40, 80, 120]
+    assert times.missing == 4
+    assert times.duration_us == 160_000
+
+
+def test_a_frame_slightly_out_of_order_never_goes_back() -> None:
+    times = clock()
+    assert [times.show(stamp, 40) for stamp in (0, 40, 80, 60, 120)] == [0, 40, 80, 80, 120]
+    assert (times.out_of_order, times.jumps_back) == (1, 0)
+
+
+def test_a_joined_recording_goes_on_where_the_first_one_ended() -> None:
+    times = clock()
+    shown = [times.show(stamp, 40) for stamp in (5000, 5040, 6040, 0, 40, 80)]
+    assert shown == [0, 40, 1040, 1080, 1120, 1160]
+    assert (times.out_of_order, times.jumps_back) == (0, 1)
+
+
+def test_a_single_frame_has_its_own_short_duration() -> None:
+    with_duration, without, without_rate = clock(), clock(), clock(nominal_rate=None)
+    with_duration.show(7, 500)
+    without.show(7, 0)
+    without_rate.show(7, 0)
+    assert with_duration.duration_us == 500_000
+    assert without.duration_us == 40_000
+    assert without_rate.duration_us == 40_000
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-(2**40), 2**40)), max_size=60))
+def test_times_never_go_back_whatever_the_stamps(stamps: list[int | None]) -> None:
+    times = clock()
+    shown = [times.show(stamp, 40) for stamp in stamps]
+    assert shown == sorted(shown)
+    assert all(time >= 0 for time in shown)
+    assert not shown or shown[0] == 0
+    assert times.duration_us >= (times.microseconds(shown[-1]) if shown else 0)
+
+
+def test_the_first_frame_not_before_each_instant_is_taken() -> None:
+    sampler = InstantSampler(Fraction(2), MILLISECOND)
+    stamps = [0, 40, 480, 520, 560, 1000, 1040, 3700, 3740, 4000]
+    assert [s for s in stamps if sampler.takes(s)] == [0, 520, 1000, 3700, 4000]
+
+
+def test_rounded_timestamps_lose_no_frame_at_the_video_s_own_rate() -> None:
+    for rate in (Fraction(30), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(60)):
+        sampler = InstantSampler(rate, MILLISECOND)
+        stamps = [round(index / rate * 1000) for index in range(500)]
+        assert all(sampler.takes(stamp) for stamp in stamps)
+
+
+@given(RATES, st.lists(st.integers(0, 400), min_size=1, max_size=80))
+def test_every_instant_has_its_frame_and_no_frame_is_taken_twice(
+    rate: Fraction, steps: list[int]
+) -> None:
+    stamps = [sum(steps[:index]) for index in range(len(steps))]
+    sampler = InstantSampler(rate, MILLISECOND)
+    taken = [stamp for stamp in stamps if sampler.takes(stamp)]
+    half = Fraction(1, 2)
+    instants = range(int(stamps[-1] * MILLISECOND * rate) + 1)
+    wanted = {
+        next(stamp for stamp in stamps if stamp + half >= instant / rate / MILLISECOND)
+        for instant in instants
+    }
+    assert len(taken) == len(set(taken))
+    assert wanted <= set(taken)
+    assert len(set(taken) - wanted) <= 1
