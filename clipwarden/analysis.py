@@ -234,7 +234,7 @@ def _announced(watcher: Watcher, finished: Finished) -> Finished:
 
 def _source_name(path: Path) -> str:
     """The name as the user wrote it; bytes that are no text are escaped, for JSON has none."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _hash_file(path: Path) -> str:

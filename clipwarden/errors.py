@@ -6,7 +6,8 @@ ClipwardenError (prompts.errors)
     ├── DataFolderUnusable   it can't be made, read or written
     ├── ServerMissing        no queue server binary and no REDIS_URL
     ├── ServerFailed         the embedded queue server doesn't start
-    ├── WorkerFailed         a worker process can't start or keeps dying
+    ├── WorkerFailed         a worker process keeps dying
+    ├── WorkerRefused        a worker process says that it can't work, and why
     └── OutputFailed         results can't be written where they should go
 """
 
@@ -46,9 +47,19 @@ class ServerFailed(ProductError):
 
 
 class WorkerFailed(ProductError):
-    """A worker process can't start, or dies again and again."""
+    """A worker process dies again and again."""
 
     code = "worker.failed"
+
+
+class WorkerRefused(ProductError):
+    """A worker process says that it can't work; `worker_code` is the code of its own error."""
+
+    code = "worker.refused"
+
+    def __init__(self, worker_code: str, message: str, cure: str) -> None:
+        super().__init__(message, cure)
+        self.worker_code = worker_code
 
 
 class OutputFailed(ProductError):

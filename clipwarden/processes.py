@@ -16,7 +16,7 @@ from typing import IO
 
 from pydantic import BaseModel
 
-from clipwarden.errors import WorkerFailed
+from clipwarden.errors import WorkerFailed, WorkerRefused
 
 # A process that dies more often than this in one run has a reason that restarting won't mend.
 _MAX_RESTARTS = 3
@@ -45,7 +45,7 @@ class _Child:
     role: Role
     process: subprocess.Popen[str]
     ready: threading.Event = field(default_factory=threading.Event)
-    failure: WorkerFailed | None = None
+    failure: WorkerRefused | None = None
     restarts: int = 0
 
 
@@ -81,7 +81,7 @@ class WorkerProcesses:
     def check(self) -> None:
         """Restart what died; raises WorkerFailed where that is hopeless.
 
-        A process that could not even start says why and is not tried again.
+        A process that says why it can't work is not tried again: that raises WorkerRefused.
         """
         for index, child in enumerate(self._children):
             status = child.process.poll()
@@ -150,8 +150,7 @@ def _read_first_words(child: _Child, stdout: IO[str]) -> None:
     with contextlib.suppress(ValueError, OSError):
         message = json.loads(stdout.readline() or "{}")
         if message.get("ready") is False:
-            child.failure = WorkerFailed(message["message"], message["cure"])
-            child.failure.code = message["code"]  # type: ignore[misc]  # the child's own code
+            child.failure = WorkerRefused(message["code"], message["message"], message["cure"])
     child.ready.set()
 
 

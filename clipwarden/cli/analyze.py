@@ -14,7 +14,7 @@ from rich.console import Console
 from clipwarden.analysis import Analysis, AnalysisSettings, Finished, running_analysis
 from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED
 from clipwarden.cli.options import Data, data_folder, redis_url
-from clipwarden.cli.output import Format, check_output, render, write_output
+from clipwarden.cli.output import Format, Target, render, write_output
 from clipwarden.cli.progress import ProgressBars
 from clipwarden.cli.show import print_documents
 from clipwarden.run_report import write_report
@@ -50,9 +50,12 @@ OutputFormat = Annotated[
     Format, typer.Option("--format", "-f", help="A table for people, JSON or JSON lines.")
 ]
 Output = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--output", "-o", help="Write results to this file, or one per input into this folder/."
+        "--output",
+        "-o",
+        metavar="FILE|FOLDER/",
+        help="Write results to this file, or one per input into this folder/.",
     ),
 ]
 Report = Annotated[
@@ -98,8 +101,8 @@ def analyze(
         batch_size=batch_size,
         redis_url=redis_url(),
     )
-    check_output(output)
-    check_output(report)
+    target = Target.prepare(output) if output else None
+    report_file = Target.prepare(str(report)).path if report else None
     folder = data_folder(data)
     with (
         ProgressBars(len(paths), quiet=quiet) as bars,
@@ -109,9 +112,9 @@ def analyze(
         created_at = datetime.now(UTC)
         written = None
         if not no_report:
-            target = report or folder.reports / f"{created_at:%Y%m%d-%H%M%S-%f}.html"
-            written = write_report(analysis.stores, finished, target, created_at)
-    _print([one.document for one in finished], output_format, output, written)
+            file = report_file or folder.reports / f"{created_at:%Y%m%d-%H%M%S-%f}.html"
+            written = write_report(analysis.stores, finished, file, created_at)
+    _print([one.document for one in finished], output_format, target, written)
     if any(one.document.status == "failed" for one in finished):
         raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
 
@@ -132,11 +135,11 @@ def _run(
 def _print(
     documents: Sequence[ResultDocument],
     output_format: Format,
-    output: Path | None,
+    target: Target | None,
     report: Path | None,
 ) -> None:
-    if output is not None:
-        write_output(documents, output_format, output)
+    if target is not None:
+        write_output(documents, output_format, target)
     elif output_format is Format.TABLE:
         print_documents(Console(), documents)
     elif output_format is Format.JSON:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ingest.errors import InvalidSampling
-from prompts.errors import ClipwardenError, PromptsError
-from worker.errors import ModelError
+from clipwarden.errors import WorkerRefused
+from prompts.errors import ClipwardenError
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -15,15 +14,20 @@ EXIT_SOME_INPUTS_FAILED = 3
 EXIT_INTERRUPTED = 130
 
 # What the user wrote is wrong, not what happened to it.
-_USAGE_ERRORS = (PromptsError, InvalidSampling, ModelError)
+_USAGE_CODES = ("prompts.", "sampling.", "model.", "device.")
+
+
+def error_code(error: ClipwardenError) -> str:
+    """The code to show: for a worker that refused, that of its own error."""
+    return error.worker_code if isinstance(error, WorkerRefused) else error.code
 
 
 def print_error(error: ClipwardenError) -> None:
     """Write `error[code]: what was wrong. What to do.` to stderr, unwrapped, on one line."""
     words = " ".join(str(error).split())
-    sys.stderr.write(f"error[{error.code}]: {words}\n")
+    sys.stderr.write(f"error[{error_code(error)}]: {words}\n")
 
 
 def exit_status(error: ClipwardenError) -> int:
     """The status for an error that ended the whole command."""
-    return EXIT_USAGE if isinstance(error, _USAGE_ERRORS) else EXIT_FAILED
+    return EXIT_USAGE if error_code(error).startswith(_USAGE_CODES) else EXIT_FAILED

@@ -6,6 +6,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,22 +27,29 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-def is_folder(output: Path) -> bool:
-    """Whether `--output` names a folder: one that is there, or a name that ends with a slash."""
-    return output.is_dir() or str(output).endswith(os.sep)
+@dataclass(frozen=True)
+class Target:
+    """A file for all results, or a folder for one file per input."""
 
+    path: Path
+    is_folder: bool
 
-def check_output(output: Path | None) -> None:
-    """Refuse an output that can't be written before any work is done; raises OutputFailed."""
-    if output is None:
-        return
-    folder = output if is_folder(output) else output.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _failed(folder, error) from error
-    if not os.access(folder, os.W_OK):
-        raise OutputFailed(f"{folder} may not be written to.", "Choose another --output.")
+    @classmethod
+    def prepare(cls, name: str) -> Target:
+        """Make the folders a name needs, before any work is done; raises OutputFailed.
+
+        A name is a folder's if one is there, or if it ends with a slash.
+        """
+        path = Path(name)
+        is_folder = path.is_dir() or name.endswith(os.sep)
+        folder = path if is_folder else path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _failed(folder, error) from error
+        if not os.access(folder, os.W_OK):
+            raise OutputFailed(f"{folder} may not be written to.", "Choose another --output.")
+        return cls(path, is_folder)
 
 
 def render(documents: Sequence[ResultDocument], output_format: Format) -> str:
@@ -56,17 +64,21 @@ def render(documents: Sequence[ResultDocument], output_format: Format) -> str:
     return buffer.getvalue()
 
 
-def write_output(documents: Sequence[ResultDocument], output_format: Format, output: Path) -> None:
+def write_output(
+    documents: Sequence[ResultDocument], output_format: Format, target: Target
+) -> None:
     """Write a file with all documents, or a folder with one file each; raises OutputFailed."""
     try:
-        if not is_folder(output):
-            output.write_text(render(documents, output_format))
+        if not target.is_folder:
+            target.path.write_text(render(documents, output_format), encoding="utf-8")
             return
         suffix = "txt" if output_format is Format.TABLE else str(output_format)
         for name, document in _names(documents):
-            (output / f"{name}.{suffix}").write_text(render([document], output_format))
+            (target.path / f"{name}.{suffix}").write_text(
+                render([document], output_format), encoding="utf-8"
+            )
     except OSError as error:
-        raise _failed(output, error) from error
+        raise _failed(target.path, error) from error
 
 
 def _names(documents: Sequence[ResultDocument]) -> list[tuple[str, ResultDocument]]:
