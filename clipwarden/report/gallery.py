@@ -87,7 +87,8 @@ def _picture(
         at=clock(position_ms),
         captions=tuple(Caption(s.label, score(s.confidence)) for s in ordered),
         # A frame taken for a harmless label shows what a sensitive label found at that time.
-        blurred=any(s.start_ms <= position_ms <= s.end_ms for s in sensitive),
+        # A segment ends where the next frame begins; a frame of no length is all of its segment.
+        blurred=any(s.start_ms <= position_ms < max(s.end_ms, s.start_ms + 1) for s in sensitive),
     )
 
 

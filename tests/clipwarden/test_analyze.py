@@ -16,10 +16,12 @@ from ingest.database import Database
 from ingest.tables import Sampling, Submission
 from tests.clips import RED, real_clip, write_scenes
 from tests.clipwarden.command import Product
+from tests.drawn import SCENES, write_drawn
 from worker.document import ResultDocument
 from worker.tables import Embedding
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "result-1.schema.json"
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "docs" / "result-1.schema.json"
 
 
 def stored_embeddings(product: Product) -> list[Embedding]:
@@ -255,3 +257,18 @@ def test_help_shows_examples_and_is_narrow_safe(product: Product) -> None:
     assert done.returncode == 0
     assert "clipwarden analyze" in " ".join(done.stdout.split())
     assert all(len(line) <= 40 for line in done.stdout.splitlines())
+
+
+def test_each_drawn_scene_is_found_where_it_is(product: Product, tmp_path: Path) -> None:
+    clip = write_drawn(tmp_path / "drawn.mp4")
+    document = product.analyze("--prompts", str(ROOT / "docs" / "example.yaml"), clip)
+    found = [(one["label"], one["start_ms"], one["end_ms"]) for one in document["segments"]]
+    expected, start_ms = [], 0
+    for label, length_s in SCENES:
+        expected.append((label, start_ms, start_ms + length_s * 1000))
+        start_ms += length_s * 1000
+    assert [label for label, *_ in found] == [label for label, *_ in expected]
+    for (_, start, end), (_, true_start, true_end) in zip(found, expected, strict=True):
+        # Half a second lies between two samples; the clip ends one frame before its 20 s.
+        assert 0 <= start - true_start < 500
+        assert abs(end - true_end) < 500
