@@ -18,7 +18,8 @@ from clipwarden.data_folder import DataFolder
 from clipwarden.migrations import migrate
 from clipwarden.processes import Role, WorkerProcesses
 from clipwarden.queue_server import running_server
-from ingest.media.check import check_input
+from ingest.errors import MediaNotFound
+from ingest.media.check import check_input, displayed_name
 from ingest.media.spec import SamplingSpec
 from ingest.queue.gate import Gate, Progress
 from ingest.queue.payloads import Work
@@ -76,6 +77,9 @@ class Watcher:
     def starting(self) -> None:
         """Queue server and workers are coming up."""
 
+    def ready(self) -> None:
+        """Every worker takes jobs: the model is loaded."""
+
     def submitted(self, pending: Pending) -> None:
         """An input is on the queue."""
 
@@ -94,6 +98,7 @@ class Analysis:
     ) -> None:
         self._settings = settings
         self._workers = workers
+        self._was_ready = False
         self.stores = stores
 
     def run(self, paths: Sequence[Path], watcher: Watcher) -> Iterator[Finished]:
@@ -119,6 +124,9 @@ class Analysis:
     def _collect(self, pending: list[Pending], watcher: Watcher) -> Iterator[Finished]:
         """Yield what has ended since the last look, and remove it from `pending`."""
         self._workers.check()
+        if not self._was_ready and self._workers.all_ready():
+            self._was_ready = True
+            watcher.ready()
         ended = self._ended(pending)
         for entry in list(pending):
             watcher.progressed(entry, Gate(self.stores.redis, entry.work).progress())
@@ -239,7 +247,12 @@ def _source_name(path: Path) -> str:
 
 def _hash_file(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(_HASH_BLOCK_BYTES):
-            digest.update(block)
+    try:
+        with path.open("rb") as handle:
+            while block := handle.read(_HASH_BLOCK_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise MediaNotFound(
+            f"{displayed_name(str(path))}: {error.strerror or error}.", "Check the disk it is on."
+        ) from error
     return digest.hexdigest()

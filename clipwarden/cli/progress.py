@@ -8,7 +8,6 @@ from typing import Self
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -22,21 +21,24 @@ from ingest.queue import gate
 
 _NAME_WIDTH = 32
 
+# From this many columns on there is room for words beside the bar.
+_WIDE = 80
+
 
 class ProgressBars(Watcher):
     """Draws bars on stderr; where that is no terminal, rich draws nothing."""
 
     def __init__(self, inputs: int, *, quiet: bool) -> None:
+        console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
+            TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
-            disable=quiet or not Console(stderr=True).is_terminal,
+            disable=quiet or not console.is_terminal,
             expand=True,
         )
         self._inputs = inputs
@@ -57,22 +59,33 @@ class ProgressBars(Watcher):
 
     def starting(self) -> None:
         """Show that something happens before the first frame does."""
-        self._all = self._progress.add_task("all inputs", total=self._inputs, unit="inputs")
+        self._all = self._progress.add_task(
+            "all inputs", total=self._inputs, state="loading the model"
+        )
 
-    def submitted(self, pending: Pending) -> None:
-        """Add nothing yet: with a thousand inputs queued, most bars would stand still."""
+    def ready(self) -> None:
+        """Show that frames will move from now on."""
+        self._count_inputs()
 
     def progressed(self, pending: Pending, progress: gate.Progress) -> None:
-        """Show a video's bar once its first frame is sampled."""
+        """Show a video's bar once its first frame is sampled.
+
+        With a thousand inputs queued, most bars would stand still.
+        """
         if pending.index not in self._tasks:
             if not progress.sampled:
                 return
             name = displayed_name(pending.path.name)
             name = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
-            self._tasks[pending.index] = self._progress.add_task(name, total=None, unit="frames")
+            self._tasks[pending.index] = self._progress.add_task(name, total=None, state="")
         # The header's estimate may be too small; a bar never goes beyond its end.
         total = None if progress.estimated is None else max(progress.estimated, progress.sampled)
-        self._progress.update(self._tasks[pending.index], completed=progress.embedded, total=total)
+        self._progress.update(
+            self._tasks[pending.index],
+            completed=progress.embedded,
+            total=total,
+            state=self._state(progress, total),
+        )
 
     def finished(self, finished: Finished) -> None:
         """Take the video's bar away and count it."""
@@ -80,3 +93,15 @@ class ProgressBars(Watcher):
             self._progress.remove_task(task)
         if self._all is not None:
             self._progress.advance(self._all)
+            self._count_inputs()
+
+    def _state(self, progress: gate.Progress, total: int | None) -> str:
+        if self._progress.console.width < _WIDE:
+            return f"{progress.embedded}/{total or '?'}"
+        of_total = "" if total is None else f" of {total}"
+        return f"{progress.sampled} sampled, {progress.embedded} embedded{of_total}"
+
+    def _count_inputs(self) -> None:
+        if self._all is not None:
+            done = self._progress.tasks[0].completed
+            self._progress.update(self._all, state=f"{done:.0f} of {self._inputs}")

@@ -22,14 +22,17 @@ _STYLES = {
 
 
 def print_documents(console: Console, documents: Sequence[ResultDocument]) -> None:
-    """Print each document: a line on the video, then its segments."""
+    """Print each document: a line on the video, then its segments.
+
+    Lines are wrapped for a terminal only; a pipe gets them whole.
+    """
     for document in documents:
-        console.print(_headline(document), soft_wrap=True)
+        console.print(_headline(document), soft_wrap=not console.is_terminal)
         if document.error is not None:
             words = (
                 f"  error[{document.error.code}]: {document.error.message} {document.error.cure}"
             )
-            console.print(Text(words, style="red"), soft_wrap=True)
+            console.print(Text(words, style="red"), soft_wrap=not console.is_terminal)
         elif document.segments:
             console.print(_segments_table(document))
         else:

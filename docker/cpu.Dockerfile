@@ -1,0 +1,24 @@
+# Clipwarden on the CPU. Build from the top of the tree:
+#   docker build --file docker/cpu.Dockerfile --tag clipwarden:cpu .
+FROM python:3.11-slim-bookworm
+
+# An environment of its own: our packages have common names.
+RUN python -m venv /opt/clipwarden
+ENV PATH=/opt/clipwarden/bin:$PATH
+
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY requirements requirements
+COPY prompts prompts
+COPY ingest ingest
+COPY worker worker
+COPY clipwarden clipwarden
+RUN pip install --no-cache-dir --constraint requirements/constraints.txt '.[starter]' \
+    && rm -rf /src
+
+RUN useradd --create-home --uid 1000 clipwarden
+USER clipwarden
+WORKDIR /home/clipwarden
+ENV CLIPWARDEN_DATA=/home/clipwarden/data
+VOLUME /home/clipwarden/data
+ENTRYPOINT ["clipwarden"]
