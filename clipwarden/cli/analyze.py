@@ -26,7 +26,7 @@ from worker.models.resolve import resolve_model
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 DEFAULT_PROMPTS = "moderation"
 DEFAULT_SAMPLING = "fps:2"
-DEFAULT_BATCH_SIZE = 16
+DEFAULT_BATCH_SIZE = 8
 
 Paths = Annotated[
     list[Path], typer.Argument(metavar="PATH...", help="Video files.", show_default=False)

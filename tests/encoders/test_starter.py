@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.clips import real_clip
+from tests.encoders.tiny_models import pictures
 from worker.encoders.load import load_encoder
 from worker.encoders.protocol import Pixels
 from worker.encoders.starter import StarterEncoder
@@ -27,6 +28,13 @@ _TEXTS = (
     "a photo of a church",
     "a photo of a bed",
     "a photo of a snake",
+)
+
+# The first numbers of three made pictures' vectors, when 89% of 300 photos got their class.
+_MEASURED = (
+    (-0.01080, 0.02902, -0.02544, 0.01103),
+    (-0.00671, 0.02575, -0.02299, 0.01003),
+    (-0.01071, 0.02880, -0.02611, 0.01069),
 )
 
 
@@ -50,6 +58,22 @@ def test_bicycles_are_found_in_a_street_where_bicycles_pass() -> None:
     best = (pictures @ encoder.embed_texts(_TEXTS).T).argmax(axis=1)
     assert len(best) == 6
     assert (best == 0).sum() >= 5
+
+
+def test_texts_get_the_vectors_that_sentence_transformers_gives_them() -> None:
+    from sentence_transformers import SentenceTransformer
+
+    folder = starter.find_starter_files().sentence_encoder
+    texts = ["a photo of a dog", "a dog", "two cats on a red sofa", "one word " * 300, ""]
+    expected = SentenceTransformer(str(folder), device="cpu").encode(texts)
+    encoder = load_encoder(resolve_model("starter"))
+    np.testing.assert_allclose(encoder.embed_texts(texts), expected, atol=1e-5)
+
+
+def test_the_classifier_computes_what_it_did_when_its_accuracy_was_measured() -> None:
+    encoder = load_encoder(resolve_model("starter"))
+    vectors = encoder.embed_images(pictures(3, 260))
+    np.testing.assert_allclose(vectors[:, :4], _MEASURED, atol=2e-5)
 
 
 def test_every_class_has_one_name_of_its_own() -> None:

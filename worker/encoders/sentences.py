@@ -1,0 +1,47 @@
+"""The starter's sentence encoder: all-MiniLM-L6-v2, mean-pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+from transformers import AutoModel
+
+from worker.encoders.pretrained import load_network, load_tokenizer
+
+# The published model was trained on up to 256 word pieces and cuts longer texts there.
+_TOKENS_MAX = 256
+_BATCH = 64
+
+
+class SentenceEncoder:
+    """Turns texts into unit vectors: the mean of the last layer over each text's tokens."""
+
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+        """Load the network; raises UnsupportedModel when the files can't be read."""
+        self._tokenizer = load_tokenizer(folder)
+        self._network = load_network(AutoModel, folder, device, dtype)
+        self._dimension = int(self._network.config.hidden_size)
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str]) -> torch.Tensor:
+        """Embed texts to float32 `[n, dimension]` on the device, unit length, in order.
+
+        Texts of like length share a batch, so that little is spent on padding.
+        """
+        vectors = torch.empty(len(texts), self._dimension, device=self._network.device)
+        by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        for start in range(0, len(texts), _BATCH):
+            chosen = by_length[start : start + _BATCH]
+            vectors[chosen] = self._embed_batch([texts[index] for index in chosen])
+        return vectors
+
+    def _embed_batch(self, texts: list[str]) -> torch.Tensor:
+        tokens = self._tokenizer(
+            texts, padding=True, truncation=True, max_length=_TOKENS_MAX, return_tensors="pt"
+        ).to(self._network.device)
+        states = self._network(**tokens).last_hidden_state.float()
+        mask = tokens["attention_mask"].unsqueeze(-1)
+        return functional.normalize((states * mask).sum(dim=1) / mask.sum(dim=1), dim=1)
