@@ -29,7 +29,7 @@ DEFAULT_SAMPLING = "fps:2"
 DEFAULT_BATCH_SIZE = 8
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Video files.", show_default=False)
+    list[Path], typer.Argument(metavar="PATH", help="Video files.", show_default=False)
 ]
 Prompts = Annotated[
     list[str],
