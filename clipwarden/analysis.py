@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -216,7 +216,9 @@ def running_analysis(
             yield Analysis(settings, stores, workers)
         except BaseException:
             # Nobody will fetch what is still queued; its jobs must find that out by themselves.
-            cancel_unfinished(stores.database, stores.redis, DEFAULT_TENANT)
+            # Where that fails, the error that ended the run is still the one to tell.
+            with suppress(ClipwardenError):
+                cancel_unfinished(stores.database, stores.redis, DEFAULT_TENANT)
             raise
 
 

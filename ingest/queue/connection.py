@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry
@@ -28,6 +31,18 @@ FINISH_TIMEOUT_S = 900
 
 _CONNECT_TIMEOUT_S = 5
 _REUSABLE = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
+
+
+@contextmanager
+def reaching_queue() -> Iterator[None]:
+    """Turn redis-py's errors into QueueUnavailable; used as a decorator too."""
+    try:
+        yield
+    except RedisError as error:
+        raise QueueUnavailable(
+            f"the queue server does not answer: {error}.",
+            "See whether it still runs; its log is logs/queue.log in the data folder.",
+        ) from error
 
 
 def embed_queue(model_key: str) -> str:
@@ -68,6 +83,7 @@ def open_queue(
     )
 
 
+@reaching_queue()
 def enqueue_once(
     queue: Queue, function: str, payload: Payload, *, job_id: str, timeout_s: int
 ) -> None:
@@ -92,6 +108,7 @@ def enqueue_once(
             return
 
 
+@reaching_queue()
 def job_has_failed(queue: Queue, job_id: str) -> bool:
     """Say whether the job of that id was given up."""
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from redis import Redis
 from rq.utils import as_text
 
+from ingest.queue.connection import reaching_queue
 from ingest.queue.payloads import Work
 
 SAMPLING = "sampling"
@@ -44,6 +45,7 @@ class Gate:
         self._waiting = f"clipwarden:waiting:{work.id}"
         self._progress = f"clipwarden:progress:{work.id}"
 
+    @reaching_queue()
     def join(self, submission_id: str) -> None:
         """Let a submission wait for this work."""
         with self._connection.pipeline() as pipeline:
@@ -51,15 +53,18 @@ class Gate:
             pipeline.expire(self._waiting, _EXPIRY_S)
             pipeline.execute()
 
+    @reaching_queue()
     def leave(self, submission_id: str) -> None:
         """Let a submission wait no longer: it is finished, failed or cancelled."""
         self._connection.srem(self._waiting, submission_id)
 
+    @reaching_queue()
     def waiting(self) -> tuple[str, ...]:
         """The submissions that wait, in order of their ids."""
         members = self._connection.smembers(self._waiting)
         return tuple(sorted(as_text(member) for member in members))
 
+    @reaching_queue()
     def open(self, members: Iterable[str]) -> None:
         """Add pending members; do it before queueing the jobs that will remove them."""
         with self._connection.pipeline() as pipeline:
@@ -67,6 +72,7 @@ class Gate:
             pipeline.expire(self._pending, _EXPIRY_S)
             pipeline.execute()
 
+    @reaching_queue()
     def close(self, members: Iterable[str]) -> bool:
         """Remove members and say, in the same step, whether none is left.
 
@@ -78,6 +84,7 @@ class Gate:
             left = pipeline.execute()[1]
         return int(left) == 0
 
+    @reaching_queue()
     def start_progress(self, estimated: int | None) -> None:
         """Begin counting from zero, of `estimated` frames where that is known."""
         total = -1 if estimated is None else estimated
@@ -88,6 +95,7 @@ class Gate:
             pipeline.expire(self._progress, _EXPIRY_S)
             pipeline.execute()
 
+    @reaching_queue()
     def count(self, *, sampled: int = 0, embedded: int = 0) -> None:
         """Add frames to the progress."""
         with self._connection.pipeline() as pipeline:
@@ -97,6 +105,7 @@ class Gate:
                 pipeline.hincrby(self._progress, "embedded", embedded)
             pipeline.execute()
 
+    @reaching_queue()
     def progress(self) -> Progress:
         """Read the progress; all zero before sampling began."""
         fields = self._connection.hgetall(self._progress)

@@ -98,3 +98,19 @@ def test_a_worker_that_keeps_dying_ends_the_run_with_its_log_named(
     assert process.returncode == 1
     assert "error[worker.failed]" in stderr
     assert "embed.log" in stderr
+
+
+def test_a_queue_server_that_dies_is_one_clear_line_and_leaves_nothing(
+    product: Product, long_clip: Path
+) -> None:
+    process = product.start("analyze", "--model", "starter", "--sample", "fps:20", long_clip)
+    wait_for(lambda: len(all_workers(product)) == 3)
+    wait_for(lambda: list((product.data / "blobs").rglob("pixels/**/*.npz")))
+    for one in product.processes():
+        if "valkey" in one.name():
+            one.kill()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    [line] = stderr.splitlines()
+    assert line.startswith("error[queue.unavailable]")
+    assert list(product.processes()) == []
