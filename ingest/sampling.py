@@ -21,12 +21,12 @@ from ingest.media.facts import DecodeSummary, SampledFrame, VideoFacts
 from ingest.media.spec import SamplingSpec
 from ingest.queue.attempts import reporting_errors
 from ingest.queue.connection import EMBED_TIMEOUT_S, embed_queue, enqueue_once, open_queue
-from ingest.queue.gate import SAMPLING, Gate, chunk_member
+from ingest.queue.gate import Gate, chunk_member
 from ingest.queue.jobs import EMBED
 from ingest.queue.payloads import EmbedJob, SampleJob, Work
 from ingest.queue.process import process_name
 from ingest.stores import Stores
-from ingest.submissions import fail, queue_finish
+from ingest.submissions import end_sampling, fail
 from ingest.tables import Chunk, Sampling
 from prompts.errors import ClipwardenError
 
@@ -63,8 +63,6 @@ class SamplingJobs:
         gate = Gate(self._stores.redis, job.work)
         if job.submission_id not in gate.waiting():
             return
-        # Pending before the first chunk is: or the first chunk's embedding would end the work.
-        gate.open([SAMPLING])
         sampling, geometry = SamplingSpec.parse(job.sampling), Geometry.parse(job.geometry)
         with decode(_local_path(job.media_url), sampling, geometry, source=job.source) as session:
             gate.start_progress(session.facts.estimated_frames)
@@ -74,8 +72,7 @@ class SamplingJobs:
                 gate.count(sampled=len(frames))
                 chunks += 1
             self._record(job.work, session.facts, session.summary, chunks)
-        if gate.close([SAMPLING]):
-            queue_finish(self._stores.redis, job.work, gate.waiting())
+        end_sampling(self._stores.redis, job.work, job.submission_id)
 
     def _store_chunk(self, work: Work, number: int, frames: list[SampledFrame]) -> None:
         """Store pixels and evidence, then the row, then the job: each names only what is there."""

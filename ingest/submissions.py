@@ -21,7 +21,7 @@ from ingest.queue.connection import (
     enqueue_once,
     open_queue,
 )
-from ingest.queue.gate import Gate
+from ingest.queue.gate import SAMPLING, Gate
 from ingest.queue.jobs import FINISH, SAMPLE
 from ingest.queue.payloads import FinishJob, SampleJob, Work
 from ingest.tables import Status, Submission
@@ -50,10 +50,15 @@ def submit(database: Database, connection: Redis, wish: Wish, *, is_embedded: bo
     submission_id = uuid.uuid4().hex
     with database.begin() as session:
         session.add(_row(submission_id, wish))
-    Gate(connection, wish.work).join(submission_id)
+    gate = Gate(connection, wish.work)
     if is_embedded:
+        gate.join(submission_id)
         queue_finish(connection, wish.work, [submission_id])
         return submission_id
+    # Pending from now on, not from when it is sampled: else a chunk left over from a cancelled
+    # video, of which others were dropped, could be the last one and end the work.
+    gate.open([_sampling_member(submission_id)])
+    gate.join(submission_id)
     job = SampleJob(
         submission_id=submission_id,
         work=wish.work,
@@ -70,6 +75,16 @@ def submit(database: Database, connection: Redis, wish: Wish, *, is_embedded: bo
         timeout_s=SAMPLE_TIMEOUT_S,
     )
     return submission_id
+
+
+def end_sampling(connection: Redis, work: Work, submission_id: str) -> None:
+    """Say that a submission's sampling is over, whatever came of it.
+
+    Where nothing else is pending, this queues the finish of all who wait for the work.
+    """
+    gate = Gate(connection, work)
+    if gate.close([_sampling_member(submission_id)]):
+        queue_finish(connection, work, gate.waiting())
 
 
 def queue_finish(connection: Redis, work: Work, submission_ids: Sequence[str]) -> None:
@@ -100,6 +115,7 @@ def fail(
             )
             row.finished_at = datetime.now(UTC)
     Gate(connection, work).leave(submission_id)
+    end_sampling(connection, work, submission_id)
 
 
 def cancel_unfinished(database: Database, connection: Redis, tenant: str) -> int:
@@ -118,6 +134,8 @@ def cancel_unfinished(database: Database, connection: Redis, tenant: str) -> int
         unfinished = [(row.id, work_of(row)) for row in rows]
     for submission_id, work in unfinished:
         Gate(connection, work).leave(submission_id)
+    for submission_id, work in unfinished:
+        end_sampling(connection, work, submission_id)
     return len(unfinished)
 
 
@@ -129,6 +147,11 @@ def work_of(row: Submission) -> Work:
         sampling_key=row.sampling_key,
         model_key=row.model_key,
     )
+
+
+def _sampling_member(submission_id: str) -> str:
+    """The name under which a submission's sampling is pending."""
+    return f"{SAMPLING}:{submission_id}"
 
 
 def _find(session: Session, tenant: str, submission_id: str) -> Submission | None:

@@ -9,7 +9,7 @@ import structlog
 
 from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
-from ingest.keys import embedding_key, prompt_set_key, text_vectors_key
+from ingest.keys import embedding_key, text_vectors_key
 from ingest.queue.attempts import reporting_errors
 from ingest.queue.gate import Gate, chunk_member
 from ingest.queue.payloads import EmbedJob, TextJob, Work
@@ -17,10 +17,10 @@ from ingest.queue.process import process_name
 from ingest.stores import Stores
 from ingest.submissions import fail, queue_finish
 from prompts.errors import ClipwardenError
-from prompts.schema import PromptSet
 from worker.encoders.batching import embed_in_batches
 from worker.encoders.protocol import Encoder
 from worker.tables import Embedding
+from worker.texts import load_stored_prompt_set
 
 _log = structlog.get_logger("clipwarden.embedding")
 
@@ -36,7 +36,7 @@ class EmbeddingJobs:
     def handle_chunk(self, args: object) -> None:
         """Embed one chunk; the last chunk of a work queues the finish of all who wait for it."""
         job = EmbedJob.from_args(args)
-        with reporting_errors(lambda error: self._fail(job.work, error)):
+        with reporting_errors(lambda error: self._fail(job, error)):
             gate = Gate(self._stores.redis, job.work)
             # Nobody waits for a cancelled video: its chunks are dropped, not embedded.
             if gate.waiting() and not self._is_stored(job):
@@ -52,9 +52,8 @@ class EmbeddingJobs:
         key = text_vectors_key(job.tenant, job.model_key, job.prompt_set_sha256)
         if self._stores.blobs.exists(key):
             return
-        stored = self._stores.blobs.read(prompt_set_key(job.tenant, job.prompt_set_sha256))
-        texts = PromptSet.model_validate_json(stored).texts()
-        vectors = self._encoder.embed_texts(texts)
+        prompt_set = load_stored_prompt_set(self._stores, job.tenant, job.prompt_set_sha256)
+        vectors = self._encoder.embed_texts(prompt_set.texts())
         self._stores.blobs.put(key, pack_arrays(vectors=vectors))
 
     def _is_stored(self, job: EmbedJob) -> bool:
@@ -90,10 +89,12 @@ class EmbeddingJobs:
                 )
             )
 
-    def _fail(self, work: Work, error: ClipwardenError) -> None:
-        for submission_id in Gate(self._stores.redis, work).waiting():
+    def _fail(self, job: EmbedJob, error: ClipwardenError) -> None:
+        for submission_id in Gate(self._stores.redis, job.work).waiting():
             _log.warning("embedding failed", submission=submission_id, code=error.code)
-            fail(self._stores.database, self._stores.redis, work, submission_id, error)
+            fail(self._stores.database, self._stores.redis, job.work, submission_id, error)
+        # Whoever submits the video again has it sampled again.
+        self._stores.blobs.delete(job.blob_key)
 
 
 def _work_key(work: Work) -> tuple[str, str, str, str]:

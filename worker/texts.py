@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from ingest.arrays import unpack_arrays
+from ingest.errors import BlobCorrupt
 from ingest.keys import prompt_set_key, text_vectors_key
 from ingest.queue.connection import (
     EMBED_TIMEOUT_S,
@@ -40,8 +42,15 @@ def store_prompt_set(stores: Stores, tenant: str, prompt_set: PromptSet) -> None
 
 
 def load_stored_prompt_set(stores: Stores, tenant: str, sha256: str) -> PromptSet:
-    """Read what `store_prompt_set` kept; raises BlobMissing."""
-    return PromptSet.model_validate_json(stores.blobs.read(prompt_set_key(tenant, sha256)))
+    """Read what `store_prompt_set` kept; raises BlobMissing, or BlobCorrupt for anything else."""
+    key = prompt_set_key(tenant, sha256)
+    try:
+        prompt_set = PromptSet.model_validate_json(stores.blobs.read(key))
+    except ValidationError as error:
+        raise _corrupt(key) from error
+    if prompt_set.sha256 != sha256:
+        raise _corrupt(key)
+    return prompt_set
 
 
 def request_text_vectors(stores: Stores, tenant: str, model_key: str, sha256: str) -> None:
@@ -83,6 +92,14 @@ def await_text_vectors(
         time.sleep(_POLL_S)
     vectors = unpack_arrays(stores.blobs.read(key))["vectors"]
     return dict(zip(prompt_set.texts(), vectors, strict=True))
+
+
+def _corrupt(key: str) -> BlobCorrupt:
+    return BlobCorrupt(
+        f"blob {key!r} is not the prompt set that was stored under this name.",
+        "The store was damaged or changed by hand, or another release wrote it; delete the blob "
+        "and analyse the video again.",
+    )
 
 
 def _job_id(tenant: str, model_key: str, sha256: str) -> str:
