@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import uuid
@@ -18,26 +17,29 @@ from clipwarden.data_folder import DataFolder
 from clipwarden.migrations import migrate
 from clipwarden.processes import Role, WorkerProcesses
 from clipwarden.queue_server import running_server
-from ingest.errors import MediaNotFound
-from ingest.media.check import check_input, displayed_name
+from ingest.errors import MediaError, QueueLost
+from ingest.identity import identify
+from ingest.keys import pixels_root
+from ingest.media.check import check_input
 from ingest.media.spec import SamplingSpec
+from ingest.queue.connection import claim_server
 from ingest.queue.gate import Gate, Progress
 from ingest.queue.payloads import Work
 from ingest.sampling import sampling_key
-from ingest.settings import SamplerSettings, StoreSettings
+from ingest.settings import ProcessSettings, StoreSettings
 from ingest.stores import Stores
-from ingest.submissions import Wish, cancel_unfinished, submit
+from ingest.submissions import Wish, cancel_unfinished, fail, installation_id, submit
 from ingest.tables import DEFAULT_TENANT, Status, Submission
 from prompts.errors import ClipwardenError
 from prompts.schema import PromptSet
 from worker.document import ErrorInfo, ResultDocument, SamplingInfo, VideoInfo
 from worker.models.card import ModelCard
 from worker.results import is_embedded, model_info, prompt_set_info, read_document
-from worker.settings import EmbedderSettings, FinisherSettings
+from worker.settings import EmbedderSettings
 from worker.texts import request_text_vectors, store_prompt_set
 
 _POLL_S = 0.1
-_HASH_BLOCK_BYTES = 1 << 20
+_MAX_WATCHED = 16
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,6 @@ class Watcher:
     def ready(self) -> None:
         """Every worker takes jobs: the model is loaded."""
 
-    def submitted(self, pending: Pending) -> None:
-        """An input is on the queue."""
-
     def progressed(self, pending: Pending, progress: Progress) -> None:
         """An input is this far."""
 
@@ -99,6 +98,7 @@ class Analysis:
         self._settings = settings
         self._workers = workers
         self._was_ready = False
+        self._next_look = 0.0
         self.stores = stores
 
     def run(self, paths: Sequence[Path], watcher: Watcher) -> Iterator[Finished]:
@@ -111,12 +111,12 @@ class Analysis:
         for index, path in enumerate(paths):
             try:
                 entry = self._submit(index, path)
-            except ClipwardenError as error:
+            except MediaError as error:
                 yield _announced(watcher, self._refused(index, path, error))
                 continue
             pending.append(entry)
-            watcher.submitted(entry)
-            yield from self._collect(pending, watcher)
+            if time.monotonic() >= self._next_look:
+                yield from self._collect(pending, watcher)
         while pending:
             time.sleep(_POLL_S)
             yield from self._collect(pending, watcher)
@@ -127,29 +127,55 @@ class Analysis:
         if not self._was_ready and self._workers.all_ready():
             self._was_ready = True
             watcher.ready()
-        ended = self._ended(pending)
-        for entry in list(pending):
+        # The first in the queue are those that move, and more bars fit on no screen.
+        for entry in pending[:_MAX_WATCHED]:
             watcher.progressed(entry, Gate(self.stores.redis, entry.work).progress())
-            if entry.submission_id in ended:
-                pending.remove(entry)
-                document = read_document(self.stores, DEFAULT_TENANT, entry.submission_id)
-                yield _announced(watcher, Finished(entry.index, document, entry.submission_id))
+        waiting = self._unfinished()
+        ended = [entry for entry in pending if entry.submission_id not in waiting]
+        for entry in ended:
+            pending.remove(entry)
+            document = read_document(self.stores, DEFAULT_TENANT, entry.submission_id)
+            yield _announced(watcher, Finished(entry.index, document, entry.submission_id))
+        self._fail_lost(pending[:_MAX_WATCHED])
+        self._next_look = time.monotonic() + _POLL_S
 
-    def _ended(self, pending: Sequence[Pending]) -> set[str]:
+    def _unfinished(self) -> set[str]:
         query = select(Submission.id).where(
-            Submission.tenant == DEFAULT_TENANT,
-            Submission.status != Status.QUEUED,
-            Submission.id.in_([entry.submission_id for entry in pending]),
+            Submission.tenant == DEFAULT_TENANT, Submission.status == Status.QUEUED
         )
         with self.stores.database.read() as session:
             return set(session.scalars(query))
 
+    def _fail_lost(self, pending: Sequence[Pending]) -> None:
+        """Fail submissions whose traces are gone from the queue server: nothing will end them.
+
+        A submission leaves the waiting set only after its end is recorded, so one that is in
+        neither place was wiped.
+        """
+        gone = [
+            entry
+            for entry in pending
+            if entry.submission_id not in Gate(self.stores.redis, entry.work).waiting()
+        ]
+        if not gone:
+            return
+        still_unfinished = self._unfinished()
+        for entry in gone:
+            if entry.submission_id in still_unfinished:
+                error = QueueLost(
+                    "what was queued for this video is gone from the queue server.",
+                    "Somebody or something wiped it; analyse the video again.",
+                )
+                database, redis = self.stores.database, self.stores.redis
+                fail(database, redis, entry.work, entry.submission_id, error)
+
     def _submit(self, index: int, path: Path) -> Pending:
         check_input(path)
         settings = self._settings
+        identity = identify(path, _source_name(path))
         work = Work(
             tenant=DEFAULT_TENANT,
-            media_sha256=_hash_file(path),
+            media_sha256=identity.sha256,
             sampling_key=sampling_key(settings.sampling, settings.model.geometry),
             model_key=settings.model.key,
         )
@@ -157,7 +183,7 @@ class Analysis:
             work=work,
             path=path.absolute(),
             source=_source_name(path),
-            size_bytes=path.stat().st_size,
+            size_bytes=identity.size_bytes,
             model_card=settings.model.to_json(),
             sampling=settings.sampling.name,
             geometry=settings.model.geometry.name,
@@ -205,8 +231,10 @@ def running_analysis(
         stores = Stores.open(store_settings)
         stack.callback(stores.close)
         migrate(stores.database)
+        claim_server(stores.redis, installation_id(stores.database))
         # What a killed run left unfinished was never asked for in this one.
         cancel_unfinished(stores.database, stores.redis, DEFAULT_TENANT)
+        stores.blobs.delete_tree(pixels_root(DEFAULT_TENANT))
         roles = _roles(settings, store_settings)
         workers = stack.enter_context(WorkerProcesses(roles, folder.logs))
         for prompt_set in settings.prompt_sets:
@@ -232,8 +260,8 @@ def _roles(settings: AnalysisSettings, stores: StoreSettings) -> list[Role]:
     )
     return [
         Role("embed", "worker.embedder", embedder, threads=cores),
-        Role("sample", "ingest.sampler", SamplerSettings(stores=stores)),
-        Role("finish", "worker.finisher", FinisherSettings(stores=stores)),
+        Role("sample", "ingest.sampler", ProcessSettings(stores=stores)),
+        Role("finish", "worker.finisher", ProcessSettings(stores=stores)),
     ]
 
 
@@ -245,16 +273,3 @@ def _announced(watcher: Watcher, finished: Finished) -> Finished:
 def _source_name(path: Path) -> str:
     """The name as the user wrote it; bytes that are no text are escaped, for JSON has none."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as handle:
-            while block := handle.read(_HASH_BLOCK_BYTES):
-                digest.update(block)
-    except OSError as error:
-        raise MediaNotFound(
-            f"{displayed_name(str(path))}: {error.strerror or error}.", "Check the disk it is on."
-        ) from error
-    return digest.hexdigest()

@@ -93,6 +93,18 @@ class BlobStore:
                 "Check that the store may be written to.",
             ) from error
 
+    def delete_tree(self, prefix: str) -> None:
+        """Remove every blob whose key begins with `prefix/`; none is no error."""
+        try:
+            self._filesystem.rm(self._path(prefix), recursive=True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise BlobStoreFailed(
+                f"could not delete {prefix!r} from the blob store: {error.strerror or error}.",
+                "Check that the store may be written to.",
+            ) from error
+
     def _path(self, key: str) -> str:
         if not _KEY.fullmatch(key) or ".." in key:
             raise ValueError(f"{key!r} is no blob key")

@@ -5,6 +5,7 @@ ClipwardenError (prompts.errors)
     ├── InvalidSampling         a sampling that can't be read or is out of bounds
     ├── MediaError              the input is at fault; trying again won't help
     │   ├── MediaNotFound       no file of that name
+    │   ├── MediaChanged        the file changed between submission and analysis
     │   ├── MediaIsFolder       a folder where a file is wanted
     │   ├── MediaEmpty          a file of no bytes
     │   ├── MediaUnreadable     not a video in a format we take
@@ -18,6 +19,8 @@ ClipwardenError (prompts.errors)
     │   └── BlobStoreFailed     the store can't be read or written
     ├── QueueError              the queue server
     │   ├── QueueUnavailable    it can't be reached
+    │   ├── QueueTaken          it serves another installation
+    │   ├── QueueLost           what was queued there is gone
     │   ├── JobRefused          a job on the queue is not one of ours
     │   └── JobFailed           a job failed for a reason nobody foresaw
     └── DatabaseUnavailable     the database can't be opened, read or written
@@ -44,12 +47,19 @@ class MediaError(IngestError):
     """The input is at fault: trying again won't help."""
 
     code = "media.error"
+    retry_helps = False
 
 
 class MediaNotFound(MediaError):
     """There is no file of that name, or it may not be read."""
 
     code = "media.not_found"
+
+
+class MediaChanged(MediaError):
+    """The file changed between its submission and the end of its sampling."""
+
+    code = "media.changed"
 
 
 class MediaIsFolder(MediaError):
@@ -128,6 +138,18 @@ class QueueUnavailable(QueueError):
     """The queue server can't be reached or refuses us."""
 
     code = "queue.unavailable"
+
+
+class QueueTaken(QueueError):
+    """The queue server serves another installation, whose jobs ours must not mix with."""
+
+    code = "queue.taken"
+
+
+class QueueLost(QueueError):
+    """What was queued is gone from the server: it was wiped, or lost its memory."""
+
+    code = "queue.lost"
 
 
 class JobRefused(QueueError):

@@ -5,13 +5,18 @@ from __future__ import annotations
 from ingest.queue.payloads import Work
 
 
-def pixels_key(work: Work, chunk: int) -> str:
+def pixels_key(work: Work, attempt: str, chunk: int) -> str:
     """Sampled pixels of a chunk, there until they are embedded.
 
-    They are kept per model, although models of one geometry could share them: so each can be
-    deleted by the job that used it, without asking who else might.
+    They are kept per model and per sampling attempt, although they could be shared: so each is
+    deleted by the one job that used it, without asking who else might.
     """
-    return f"{_media(work, 'pixels')}/{work.model_key}/{chunk:06d}.npz"
+    return f"{_media(work, 'pixels')}/{work.model_key}/{attempt}-{chunk:06d}.npz"
+
+
+def pixels_root(tenant: str) -> str:
+    """Under which all pixels of a tenant lie."""
+    return f"{tenant}/pixels"
 
 
 def evidence_key(work: Work, chunk: int) -> str:

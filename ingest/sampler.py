@@ -6,39 +6,18 @@ import sys
 
 from ingest.queue.connection import SAMPLE_QUEUE
 from ingest.queue.jobs import SAMPLE
-from ingest.queue.process import (
-    EXIT_FAILED,
-    announce_failure,
-    announce_ready,
-    end_with_parent,
-    log_to_stderr,
-    read_settings,
-)
-from ingest.queue.worker import build_worker
+from ingest.queue.runner import run_process
+from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.sampling import SamplingJobs
-from ingest.settings import SamplerSettings
+from ingest.settings import ProcessSettings
 from ingest.stores import Stores
-from prompts.errors import ClipwardenError
 
 
-def main() -> int:
-    """Work until told to stop; returns the exit status."""
-    log_to_stderr("sample")
-    settings = read_settings(SamplerSettings)
-    end_with_parent()
-    try:
-        stores = Stores.open(settings.stores)
-    except ClipwardenError as error:
-        announce_failure(error)
-        return EXIT_FAILED
-    worker = build_worker(
-        "sample", [SAMPLE_QUEUE], {SAMPLE: SamplingJobs(stores).handle}, stores.redis
-    )
-    announce_ready()
-    worker.work(logging_level="WARNING")
-    stores.close()
-    return 0
+def build_sampler(_settings: ProcessSettings, stores: Stores) -> PinnedWorker:
+    """Return the worker of the sampling queue."""
+    handlers = {SAMPLE: SamplingJobs(stores).handler}
+    return build_worker("sample", [SAMPLE_QUEUE], handlers, stores.redis)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("sample", ProcessSettings, build_sampler))

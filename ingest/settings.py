@@ -20,8 +20,8 @@ class StoreSettings(BaseModel):
         return value.get_secret_value()
 
 
-class SamplerSettings(BaseModel):
-    """What a sampling process needs."""
+class ProcessSettings(BaseModel):
+    """What every worker process needs; all that sampling and finishing do."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

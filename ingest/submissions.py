@@ -24,7 +24,7 @@ from ingest.queue.connection import (
 from ingest.queue.gate import SAMPLING, Gate
 from ingest.queue.jobs import FINISH, SAMPLE
 from ingest.queue.payloads import FinishJob, SampleJob, Work
-from ingest.tables import Status, Submission
+from ingest.tables import Installation, Status, Submission
 from prompts.errors import ClipwardenError
 
 
@@ -40,6 +40,16 @@ class Wish:
     sampling: str
     geometry: str
     prompt_set_sha256s: tuple[str, ...]
+
+
+def installation_id(database: Database) -> str:
+    """The random name of the installation that a database belongs to; made at first asking."""
+    with database.begin() as session:
+        row = session.scalars(select(Installation)).first()
+        if row is None:
+            row = Installation(id=uuid.uuid4().hex)
+            session.add(row)
+        return row.id
 
 
 def submit(database: Database, connection: Redis, wish: Wish, *, is_embedded: bool) -> str:
@@ -62,10 +72,6 @@ def submit(database: Database, connection: Redis, wish: Wish, *, is_embedded: bo
     job = SampleJob(
         submission_id=submission_id,
         work=wish.work,
-        media_url=wish.path.as_uri(),
-        source=wish.source,
-        sampling=wish.sampling,
-        geometry=wish.geometry,
     )
     enqueue_once(
         open_queue(SAMPLE_QUEUE, connection),
@@ -163,11 +169,13 @@ def _row(submission_id: str, wish: Wish) -> Submission:
         tenant=wish.work.tenant,
         id=submission_id,
         source=wish.source,
+        media_url=wish.path.as_uri(),
         media_sha256=wish.work.media_sha256,
         size_bytes=wish.size_bytes,
         model_key=wish.work.model_key,
         model_card=wish.model_card,
         sampling=wish.sampling,
+        geometry=wish.geometry,
         sampling_key=wish.work.sampling_key,
         prompt_sets=list(wish.prompt_set_sha256s),
         status=Status.QUEUED,

@@ -32,6 +32,14 @@ class Status(StrEnum):
         return self is not Status.QUEUED
 
 
+class Installation(Base):
+    """The one row that names this installation, so that a queue server can tell two apart."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 class Submission(Base):
     """One wish: analyse this media with this model, sampling and these prompt sets."""
 
@@ -41,11 +49,13 @@ class Submission(Base):
     tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     source: Mapped[str] = mapped_column(Text)
+    media_url: Mapped[str] = mapped_column(Text)
     media_sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[BigInt]
     model_key: Mapped[str] = mapped_column(String(16))
     model_card: Mapped[str] = mapped_column(Text)
     sampling: Mapped[str] = mapped_column(String(64))
+    geometry: Mapped[str] = mapped_column(String(64))
     sampling_key: Mapped[str] = mapped_column(String(128))
     prompt_sets: Mapped[list[str]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(String(16))

@@ -15,10 +15,12 @@ from typing import ClassVar
 class ClipwardenError(Exception):
     """An error meant to be read by a person: what was wrong, and what to do about it.
 
-    `code` is stable across releases and is what programs should look at.
+    `code` is stable across releases and is what programs should look at. `retry_helps` says
+    whether the same work may succeed when it is tried again as it is.
     """
 
     code: ClassVar[str] = "clipwarden.error"
+    retry_helps: ClassVar[bool] = True
 
     def __init__(self, message: str, cure: str) -> None:
         super().__init__(message)

@@ -9,9 +9,10 @@ import structlog
 
 from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
-from ingest.keys import embedding_key, text_vectors_key
-from ingest.queue.attempts import reporting_errors
+from ingest.keys import embedding_key, pixels_key, text_vectors_key
+from ingest.queue.attempts import Handler
 from ingest.queue.gate import Gate, chunk_member
+from ingest.queue.jobs import EMBED, TEXT
 from ingest.queue.payloads import EmbedJob, TextJob, Work
 from ingest.queue.process import process_name
 from ingest.stores import Stores
@@ -33,20 +34,36 @@ class EmbeddingJobs:
         self._encoder = encoder
         self._batch_size = batch_size
 
-    def handle_chunk(self, args: object) -> None:
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """What a worker does with chunks and with texts, by the jobs' names."""
+        return {
+            EMBED: Handler(self.embed_chunk, self.give_up_chunk),
+            TEXT: Handler(self.embed_texts, self.give_up_texts),
+        }
+
+    def embed_chunk(self, args: object) -> None:
         """Embed one chunk; the last chunk of a work queues the finish of all who wait for it."""
         job = EmbedJob.from_args(args)
-        with reporting_errors(lambda error: self._fail(job, error)):
-            gate = Gate(self._stores.redis, job.work)
-            # Nobody waits for a cancelled video: its chunks are dropped, not embedded.
-            if gate.waiting() and not self._is_stored(job):
-                self._embed(job)
-                gate.count(embedded=job.frames)
-            self._stores.blobs.delete(job.blob_key)
-            if gate.close([chunk_member(job.chunk)]):
-                queue_finish(self._stores.redis, job.work, gate.waiting())
+        gate = Gate(self._stores.redis, job.work)
+        # Nobody waits for a cancelled video: its chunks are dropped, not embedded.
+        if gate.waiting() and not self._is_stored(job):
+            self._embed(job)
+            gate.count(embedded=job.frames)
+        self._stores.blobs.delete(_pixels_key(job))
+        if gate.close([chunk_member(job.chunk)]):
+            queue_finish(self._stores.redis, job.work, gate.waiting())
 
-    def handle_texts(self, args: object) -> None:
+    def give_up_chunk(self, args: object, error: ClipwardenError) -> None:
+        """End every submission that waits for the chunk's work with the error."""
+        job = EmbedJob.from_args(args)
+        for submission_id in Gate(self._stores.redis, job.work).waiting():
+            _log.warning("embedding failed", submission=submission_id, code=error.code)
+            fail(self._stores.database, self._stores.redis, job.work, submission_id, error)
+        # Whoever submits the video again has it sampled again.
+        self._stores.blobs.delete(_pixels_key(job))
+
+    def embed_texts(self, args: object) -> None:
         """Embed the texts of a prompt set, once per model and set."""
         job = TextJob.from_args(args)
         key = text_vectors_key(job.tenant, job.model_key, job.prompt_set_sha256)
@@ -56,12 +73,19 @@ class EmbeddingJobs:
         vectors = self._encoder.embed_texts(prompt_set.texts())
         self._stores.blobs.put(key, pack_arrays(vectors=vectors))
 
+    def give_up_texts(self, args: object, error: ClipwardenError) -> None:
+        """Only note it: the finish job that waits for the texts sees that their job failed."""
+        job = TextJob.from_args(args)
+        _log.warning("texts failed", prompt_set=job.prompt_set_sha256, code=error.code)
+
     def _is_stored(self, job: EmbedJob) -> bool:
-        with self._stores.database.begin() as session:
-            return session.get(Embedding, (*_work_key(job.work), job.chunk)) is not None
+        """Whether exactly these pixels are embedded, by an earlier attempt or another video."""
+        with self._stores.database.read() as session:
+            stored = session.get(Embedding, (*_work_key(job.work), job.chunk))
+            return stored is not None and stored.pixels_sha256 == job.pixels_sha256
 
     def _embed(self, job: EmbedJob) -> None:
-        content = self._stores.blobs.get(BlobRef(job.blob_key, job.blob_sha256))
+        content = self._stores.blobs.get(BlobRef(_pixels_key(job), job.pixels_sha256))
         chunk = unpack_arrays(content)
         began = time.perf_counter()
         vectors, batches = embed_in_batches(self._encoder, chunk["pixels"], self._batch_size)
@@ -81,6 +105,7 @@ class EmbeddingJobs:
                     frames=len(vectors),
                     blob_key=stored.key,
                     blob_sha256=stored.sha256,
+                    pixels_sha256=job.pixels_sha256,
                     batches=batches,
                     batch_size=self._batch_size,
                     embed_s=embed_s,
@@ -89,12 +114,9 @@ class EmbeddingJobs:
                 )
             )
 
-    def _fail(self, job: EmbedJob, error: ClipwardenError) -> None:
-        for submission_id in Gate(self._stores.redis, job.work).waiting():
-            _log.warning("embedding failed", submission=submission_id, code=error.code)
-            fail(self._stores.database, self._stores.redis, job.work, submission_id, error)
-        # Whoever submits the video again has it sampled again.
-        self._stores.blobs.delete(job.blob_key)
+
+def _pixels_key(job: EmbedJob) -> str:
+    return pixels_key(job.work, job.attempt, job.chunk)
 
 
 def _work_key(work: Work) -> tuple[str, str, str, str]:

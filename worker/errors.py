@@ -27,6 +27,7 @@ class EmbeddingsMissing(WorkerError):
     """A video is to be scored whose frames are not all embedded."""
 
     code = "worker.embeddings_missing"
+    retry_helps = False
 
 
 class TextVectorsUnavailable(WorkerError):

@@ -6,38 +6,18 @@ import sys
 
 from ingest.queue.connection import FINISH_QUEUE
 from ingest.queue.jobs import FINISH
-from ingest.queue.process import (
-    EXIT_FAILED,
-    announce_failure,
-    announce_ready,
-    end_with_parent,
-    log_to_stderr,
-    read_settings,
-)
-from ingest.queue.worker import build_worker
+from ingest.queue.runner import run_process
+from ingest.queue.worker import PinnedWorker, build_worker
+from ingest.settings import ProcessSettings
 from ingest.stores import Stores
-from prompts.errors import ClipwardenError
 from worker.finishing import FinishingJobs
-from worker.settings import FinisherSettings
 
 
-def main() -> int:
-    """Work until told to stop; returns the exit status."""
-    log_to_stderr("finish")
-    settings = read_settings(FinisherSettings)
-    end_with_parent()
-    try:
-        stores = Stores.open(settings.stores)
-    except ClipwardenError as error:
-        announce_failure(error)
-        return EXIT_FAILED
-    handlers = {FINISH: FinishingJobs(stores).handle}
-    worker = build_worker("finish", [FINISH_QUEUE], handlers, stores.redis)
-    announce_ready()
-    worker.work(logging_level="WARNING")
-    stores.close()
-    return 0
+def build_finisher(_settings: ProcessSettings, stores: Stores) -> PinnedWorker:
+    """Return the worker of the finish queue."""
+    handlers = {FINISH: FinishingJobs(stores).handler}
+    return build_worker("finish", [FINISH_QUEUE], handlers, stores.redis)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("finish", ProcessSettings, build_finisher))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import structlog
@@ -13,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
+from ingest.errors import BlobCorrupt, BlobMissing
 from ingest.evidence import evidence_reference
 from ingest.keys import scores_key
-from ingest.queue.attempts import reporting_errors
+from ingest.queue.attempts import Handler
 from ingest.queue.gate import Gate
 from ingest.queue.payloads import FinishJob, Work
 from ingest.stores import Stores
@@ -27,10 +30,8 @@ from prompts.scoring import compile_set, confidences, margins
 from worker.errors import EmbeddingsMissing
 from worker.models.card import ModelCard
 from worker.segments import FrameTimes, Segment, cut_segments
-from worker.tables import Embedding, Result, SegmentRow
+from worker.tables import NO_CALIBRATION, Embedding, Result, SegmentRow
 from worker.texts import await_text_vectors, load_stored_prompt_set
-
-NO_CALIBRATION = ""
 
 _log = structlog.get_logger("clipwarden.finishing")
 
@@ -53,18 +54,23 @@ class FinishingJobs:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
 
-    def handle(self, args: object) -> None:
-        """Turn one submission's embeddings into its stored result."""
-        job = FinishJob.from_args(args)
-        with reporting_errors(lambda error: self._fail(job, error)):
-            self._finish(job)
+    @property
+    def handler(self) -> Handler:
+        """What a worker does with such a job."""
+        return Handler(self.run, self.give_up)
 
-    def _fail(self, job: FinishJob, error: ClipwardenError) -> None:
+    def run(self, args: object) -> None:
+        """Turn one submission's embeddings into its stored result."""
+        self._finish(FinishJob.from_args(args))
+
+    def give_up(self, args: object, error: ClipwardenError) -> None:
+        """End the submission with the error."""
+        job = FinishJob.from_args(args)
         _log.warning("finishing failed", submission=job.submission_id, code=error.code)
         fail(self._stores.database, self._stores.redis, job.work, job.submission_id, error)
 
     def _finish(self, job: FinishJob) -> None:
-        with self._stores.database.begin() as session:
+        with self._stores.database.read() as session:
             submission = session.get(Submission, (job.work.tenant, job.submission_id))
             if submission is None or Status(submission.status).is_final:
                 return
@@ -100,7 +106,7 @@ class FinishingJobs:
                 session.add(_segment_row(result.id, number, label, segment, frames))
 
     def _load_frames(self, work: Work) -> _Frames:
-        with self._stores.database.begin() as session:
+        with self._stores.database.read() as session:
             sampled = session.get(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
             chunks = _chunks(session, work)
             embeddings = _embeddings(session, work)
@@ -113,13 +119,25 @@ class FinishingJobs:
             duration_us, expected = sampled.duration_us, sampled.chunks
             refs = [BlobRef(row.blob_key, row.blob_sha256) for row in embeddings[:expected]]
             evidence = [key for row in chunks[:expected] for key in [row.evidence_key] * row.frames]
-        arrays = [unpack_arrays(self._stores.blobs.get(ref)) for ref in refs]
+        arrays = [self._vectors(work, ref) for ref in refs]
         starts_us = np.concatenate([array["pts_us"] for array in arrays])
         return _Frames(
             times=FrameTimes.of(starts_us, duration_us),
             vectors=np.concatenate([array["vectors"] for array in arrays]),
             evidence_keys=tuple(evidence),
         )
+
+    def _vectors(self, work: Work, ref: BlobRef) -> Mapping[str, NDArray[Any]]:
+        """Read one chunk's vectors; where they are gone, see that they are made anew."""
+        try:
+            return unpack_arrays(self._stores.blobs.get(ref))
+        except (BlobMissing, BlobCorrupt) as error:
+            with self._stores.database.begin() as session:
+                session.execute(delete(Embedding).where(Embedding.blob_key == ref.key))
+            raise EmbeddingsMissing(
+                f"vectors of {work.media_sha256[:12]} are missing or damaged: {error.message}",
+                "Analyse the video again: what is missing will be embedded anew.",
+            ) from error
 
     def _end(self, job: FinishJob) -> None:
         work = job.work

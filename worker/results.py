@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from ingest.arrays import unpack_arrays
 from ingest.blobs import BlobRef
+from ingest.errors import BlobError
 from ingest.media.spec import SamplingSpec
 from ingest.queue.payloads import Work
 from ingest.stores import Stores
@@ -32,7 +34,7 @@ from worker.document import (
 )
 from worker.errors import ResultMissing
 from worker.models.card import ModelCard
-from worker.tables import Embedding, Result, SegmentRow
+from worker.tables import NO_CALIBRATION, Embedding, Result, SegmentRow
 from worker.texts import load_stored_prompt_set
 
 
@@ -64,11 +66,11 @@ def read_document(stores: Stores, tenant: str, submission_id: str) -> ResultDocu
             raise ResultMissing(
                 f"submission {submission_id} has no result.", "Wait for it, or submit it again."
             )
+        if submission.status not in (Status.DONE, Status.PARTIAL):
+            return _failed_document(submission, _readable_prompt_sets(stores, submission))
         prompt_sets = [
             load_stored_prompt_set(stores, tenant, sha256) for sha256 in submission.prompt_sets
         ]
-        if submission.status not in (Status.DONE, Status.PARTIAL):
-            return _failed_document(submission, prompt_sets)
         return _finished_document(session, submission, prompt_sets)
 
 
@@ -93,6 +95,15 @@ def _scores(stores: Stores, tenant: str, sha256: str, ref: BlobRef) -> Scores:
         times_us=arrays["pts_us"],
         confidences=arrays["confidences"],
     )
+
+
+def _readable_prompt_sets(stores: Stores, submission: Submission) -> list[PromptSet]:
+    """What is left of a failed submission's sets; that one is gone may be why it failed."""
+    found = []
+    for sha256 in submission.prompt_sets:
+        with suppress(BlobError):
+            found.append(load_stored_prompt_set(stores, submission.tenant, sha256))
+    return found
 
 
 def _failed_document(submission: Submission, prompt_sets: Sequence[PromptSet]) -> ResultDocument:
@@ -223,6 +234,7 @@ def _result(session: Session, work: Work, prompt_set_sha256: str) -> Result:
         Result.sampling_key == work.sampling_key,
         Result.model_key == work.model_key,
         Result.prompt_set_sha256 == prompt_set_sha256,
+        Result.calibration_sha256 == NO_CALIBRATION,
     )
     return session.scalars(query).one()
 

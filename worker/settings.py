@@ -1,26 +1,16 @@
-"""Settings of the embedding and finishing processes."""
+"""Settings of the embedding process."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ingest.settings import StoreSettings
+from ingest.sampling import CHUNK_FRAMES
+from ingest.settings import ProcessSettings
 
 
-class EmbedderSettings(BaseModel):
+class EmbedderSettings(ProcessSettings):
     """What an embedding process needs; `model_card` is the JSON of a ModelCard."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stores: StoreSettings
     model_card: str
     device: str
-    batch_size: int = Field(ge=1, le=1024)
-
-
-class FinisherSettings(BaseModel):
-    """What a finishing process needs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stores: StoreSettings
+    batch_size: int = Field(ge=1, le=CHUNK_FRAMES)

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ingest.database import Base, BigInt
 
+# What stands for "none": SQL takes two nulls for different, so a null could not be unique.
+NO_CALIBRATION = ""
+
 
 class Embedding(Base):
     """The vectors of one chunk under one model, in the blob store."""
@@ -23,6 +26,7 @@ class Embedding(Base):
     frames: Mapped[int]
     blob_key: Mapped[str] = mapped_column(String(512))
     blob_sha256: Mapped[str] = mapped_column(String(64))
+    pixels_sha256: Mapped[str] = mapped_column(String(64))
     batches: Mapped[int]
     batch_size: Mapped[int]
     embed_s: Mapped[float]
@@ -53,7 +57,6 @@ class Result(Base):
     prompt_set_sha256: Mapped[str] = mapped_column(String(64))
     prompt_set: Mapped[str] = mapped_column(String(64))
     prompt_set_version: Mapped[str] = mapped_column(String(64))
-    # Empty for "none": SQL takes two nulls for different, so a null could not be unique.
     calibration_sha256: Mapped[str] = mapped_column(String(64))
     scores_key: Mapped[str] = mapped_column(String(512))
     scores_sha256: Mapped[str] = mapped_column(String(64))

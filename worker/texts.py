@@ -31,7 +31,7 @@ from worker.errors import TextVectorsUnavailable
 _POLL_S = 0.05
 
 # Loading a model and embedding a thousand texts takes well under a minute on two cores.
-_WAIT_S = 600.0
+_WAIT_S = 300.0
 
 
 def store_prompt_set(stores: Stores, tenant: str, prompt_set: PromptSet) -> None:

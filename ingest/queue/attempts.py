@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import structlog
 from rq import get_current_job
 
-from ingest.errors import JobFailed, MediaError
+from ingest.errors import DatabaseUnavailable, JobFailed, QueueUnavailable
 from prompts.errors import ClipwardenError
 
+_RECORD_PAUSE_S = 1.0
 
-@contextmanager
-def reporting_errors(give_up: Callable[[ClipwardenError], None]) -> Iterator[None]:
-    """Call `give_up` with the error that ends this job for good; let RQ retry any other.
+_log = structlog.get_logger("clipwarden.queue")
 
-    A MediaError is reported and swallowed, for the job itself did what it could.
+
+@dataclass(frozen=True)
+class Handler:
+    """What a worker does for one kind of job: the work, and the report that it can't be done.
+
+    Both take the job's argument. `give_up` is called once, with the error that ends the job for
+    good, possibly in another process than the one that tried.
+    """
+
+    run: Callable[[object], None]
+    give_up: Callable[[object, ClipwardenError], None]
+
+
+def attempt(handler: Handler, args: object) -> None:
+    """Run a handler; give up where trying again won't help or is no longer possible.
+
+    An error that trying again won't mend is reported and swallowed, for the job itself did what
+    it could; any other goes on to RQ, which retries or fails the job.
     """
     try:
-        yield
-    except MediaError as error:
-        give_up(error)
+        handler.run(args)
     except Exception as error:
-        if _attempts_left() == 0:
-            give_up(_presentable(error))
-        raise
+        final = isinstance(error, ClipwardenError) and not error.retry_helps
+        if final or _attempts_left() == 0:
+            _give_up(handler, args, _presentable(error))
+        if not final:
+            raise
+
+
+def _give_up(handler: Handler, args: object, error: ClipwardenError) -> None:
+    """Report until it is recorded: a video that nobody reports would be waited for, for ever."""
+    while True:
+        try:
+            handler.give_up(args, error)
+        except (DatabaseUnavailable, QueueUnavailable) as reason:
+            _log.warning("giving up is not recorded yet", code=error.code, reason=reason.message)
+            time.sleep(_RECORD_PAUSE_S)
+        else:
+            return
 
 
 def _attempts_left() -> int:
@@ -35,7 +65,8 @@ def _attempts_left() -> int:
 def _presentable(error: Exception) -> ClipwardenError:
     if isinstance(error, ClipwardenError):
         return error
+    words = " ".join(str(error).split())
     return JobFailed(
-        f"a job failed with {type(error).__name__}: {error}.",
+        f"a job failed with {type(error).__name__}: {words}.",
         "Look into the logs folder of the data folder; this is a defect worth reporting.",
     )

@@ -11,8 +11,9 @@ from rq import Queue, Retry
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
+from rq.utils import as_text
 
-from ingest.errors import QueueUnavailable
+from ingest.errors import QueueTaken, QueueUnavailable
 from ingest.queue.jobs import AllowlistedJob
 from ingest.queue.lossless import LosslessQueue
 from ingest.queue.payloads import Payload
@@ -30,6 +31,7 @@ EMBED_TIMEOUT_S = 600
 FINISH_TIMEOUT_S = 900
 
 _CONNECT_TIMEOUT_S = 5
+_INSTALLATION_KEY = "clipwarden:installation"
 _REUSABLE = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 
 
@@ -40,8 +42,9 @@ def reaching_queue() -> Iterator[None]:
         yield
     except RedisError as error:
         raise QueueUnavailable(
-            f"the queue server does not answer: {error}.",
-            "See whether it still runs; its log is logs/queue.log in the data folder.",
+            f"the queue server does not answer as it should: {error}.",
+            "See whether it still runs and its disk has room; the embedded one logs to "
+            "logs/queue.log in the data folder.",
         ) from error
 
 
@@ -61,7 +64,13 @@ def connect(url: str) -> Redis:
         connection = Redis.from_url(url, socket_connect_timeout=_CONNECT_TIMEOUT_S)
         connection.ping()
         policy = connection.info("memory").get("maxmemory_policy", "noeviction")
-    except (RedisError, ValueError, OSError) as error:
+    except ValueError as error:
+        # Without the words of the error, which may repeat a part of the password.
+        raise QueueUnavailable(
+            "the queue server can't be reached: REDIS_URL is no URL that redis-py reads.",
+            "Write redis://HOST:PORT/DB, special characters of a password percent-encoded.",
+        ) from error
+    except (RedisError, OSError) as error:
         raise QueueUnavailable(
             f"the queue server can't be reached: {error}.",
             "Check REDIS_URL (redis://HOST:PORT/DB), or unset it to use the embedded server.",
@@ -81,6 +90,30 @@ def open_queue(
     return LosslessQueue(
         name, connection=connection, serializer=JSONSerializer, job_class=job_class
     )
+
+
+@reaching_queue()
+def claim_server(connection: Redis, installation_id: str) -> None:
+    """Make a queue server this installation's own; raises QueueTaken where it is another's.
+
+    Queues are named by role and model: two installations on one server would take each other's
+    jobs and look for them in the wrong database.
+    """
+    connection.set(_INSTALLATION_KEY, installation_id, nx=True)
+    owner = as_text(connection.get(_INSTALLATION_KEY) or b"")
+    if owner != installation_id:
+        raise QueueTaken(
+            f"the queue server serves another installation ({owner[:8]}), not this one "
+            f"({installation_id[:8]}).",
+            "Name another database number in REDIS_URL; or, if that installation is gone for "
+            f"good, delete the key {_INSTALLATION_KEY}.",
+        )
+
+
+@reaching_queue()
+def queue_length(queue: Queue) -> int:
+    """How many jobs wait in a queue."""
+    return int(queue.count)
 
 
 @reaching_queue()

@@ -8,13 +8,13 @@ callbacks and webhooks, which we don't use, are refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from rq.job import Job
 
 from ingest.errors import JobRefused
-
-Handler = Callable[[object], None]
+from ingest.queue.attempts import Handler, attempt
 
 SAMPLE = "clipwarden.sample"
 EMBED = "clipwarden.embed"
@@ -28,9 +28,14 @@ class AllowlistedJob(Job):
     handlers: ClassVar[Mapping[str, Handler]] = {}
 
     @property
-    def func(self) -> Handler:
-        """The handler of this job's name; raises JobRefused for any other name."""
+    def func(self) -> Callable[[object], None]:
+        """An attempt at this job; raises JobRefused where no handler has its name."""
         self._refuse_extras()
+        return partial(attempt, self.handler)
+
+    @property
+    def handler(self) -> Handler:
+        """The handler of this job's name; raises JobRefused where there is none."""
         handler = self.handlers.get(self.func_name or "")
         if handler is None:
             raise JobRefused(

@@ -63,20 +63,16 @@ class SampleJob(Payload):
 
     submission_id: str
     work: Work
-    media_url: str
-    source: str
-    sampling: str
-    geometry: str
 
 
 class EmbedJob(Payload):
-    """Embed one chunk of frames."""
+    """Embed one chunk of frames; `attempt` names the sampling that stored its pixels."""
 
     work: Work
+    attempt: str = Field(pattern=r"^[0-9a-f]{8}$")
     chunk: int = Field(ge=0)
     frames: int = Field(ge=1)
-    blob_key: str
-    blob_sha256: Sha256 = Field(pattern=_SHA256)
+    pixels_sha256: Sha256 = Field(pattern=_SHA256)
 
 
 class TextJob(Payload):

@@ -6,6 +6,7 @@ SimpleWorker leases a job for the whole timeout, so a dead worker's job is found
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -17,12 +18,17 @@ from typing import Any
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, SimpleWorker
+from rq import Queue, SimpleWorker, worker_registration
+from rq.exceptions import AbandonedJobError
 from rq.job import Job
+from rq.registry import clean_registries
 from rq.serializers import JSONSerializer
+from rq.utils import now
 
+from ingest.errors import JobFailed
+from ingest.queue.attempts import Handler
 from ingest.queue.connection import open_queue
-from ingest.queue.jobs import Handler, job_class_for
+from ingest.queue.jobs import AllowlistedJob, job_class_for
 from ingest.queue.lossless import LosslessQueue
 
 # A dead worker's job may be taken by another this long after its last heartbeat: the promise is
@@ -39,6 +45,8 @@ EXIT_HUNG = 70
 # between two such waits; the stock values (420 and 600) make recovery a matter of minutes.
 WORKER_TTL_S = 16
 MAINTENANCE_S = 2
+
+REAPER_LOCK_S = 10
 
 _log = structlog.get_logger("clipwarden.queue")
 
@@ -71,9 +79,46 @@ class PinnedWorker(SimpleWorker):
             beats.join(timeout=BEAT_S)
         self.set_state("idle")
 
+    def clean_registries(self) -> None:
+        """Look for dead workers' jobs, under a lock of seconds.
+
+        RQ's own lock lives 15 minutes: a worker that dies while it cleans would keep all others
+        from finding its jobs.
+        """
+        for queue in self.queues:
+            lock = self.connection.lock(f"clipwarden:reaper:{queue.name}", timeout=REAPER_LOCK_S)
+            if not lock.acquire(blocking=False):
+                continue
+            try:
+                clean_registries(queue, self._exc_handlers)
+                worker_registration.clean_worker_registry(queue)
+                queue.intermediate_queue.cleanup(self, queue)
+            finally:
+                with contextlib.suppress(RedisError):
+                    lock.release()
+        self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ declares it by its None
+
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log what the job raised, with its id."""
         _log.error("job failed", job=job.id, queue=job.origin, exc_info=exc_info)
+
+    def give_up_abandoned(
+        self,
+        job: AllowlistedJob,
+        kind: type[BaseException],
+        _error: BaseException,
+        _trace: object,
+    ) -> None:
+        """Report a job whose workers died under it at every attempt; RQ alone would be silent.
+
+        RQ calls this for each lapsed lease it finds, before it retries or fails the job.
+        """
+        if kind is AbandonedJobError and not job.retries_left:
+            error = JobFailed(
+                "the process that worked on it died at every attempt.",
+                "See the logs folder of the data folder; too little memory is a usual reason.",
+            )
+            job.handler.give_up(job.args[0], error)
 
     def _keep_lease(self, job: Job, finished: threading.Event) -> None:
         began = time.monotonic()
@@ -100,7 +145,7 @@ def build_worker(
 ) -> PinnedWorker:
     """Return a worker that serves `queues`, in that order, with exactly these handlers."""
     job_class = job_class_for(handlers)
-    return PinnedWorker(
+    worker = PinnedWorker(
         [open_queue(name, connection, job_class) for name in queues],
         name=worker_name(role),
         connection=connection,
@@ -111,3 +156,5 @@ def build_worker(
         maintenance_interval=MAINTENANCE_S,
         log_job_description=False,
     )
+    worker.push_exc_handler(worker.give_up_abandoned)  # type: ignore[no-untyped-call]  # RQ's
+    return worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -68,8 +69,10 @@ class Product:
     def process_running(self, module: str) -> psutil.Process | None:
         """The process of a module such as `worker.embedder`, if it is there."""
         for process in self.processes():
-            if module in process.cmdline():
-                return process
+            # It may end while it is looked at.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if module in process.cmdline():
+                    return process
         return None
 
 

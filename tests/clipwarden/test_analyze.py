@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from sqlalchemy import select
 
 from clipwarden.data_folder import DataFolder
 from ingest.database import Database
+from ingest.queue.connection import claim_server
+from ingest.stores import Stores
 from ingest.tables import Sampling, Submission
 from tests.clips import RED, real_clip, write_scenes
 from tests.clipwarden.command import Product
 from tests.drawn import SCENES, write_drawn
+from tests.encoders.tiny_models import clip_folder
 from worker.document import ResultDocument
 from worker.tables import Embedding
 
@@ -211,8 +215,9 @@ def test_a_pipe_gets_results_and_nothing_else(product: Product, tmp_path: Path) 
 
 
 def test_an_external_queue_server_is_used_and_left_running(
-    product: Product, tmp_path: Path, queue_server: str
+    product: Product, tmp_path: Path, stores: Stores, queue_server: str
 ) -> None:
+    assert stores.redis.dbsize() == 0
     clip = write_scenes(tmp_path / "red.mp4", [(RED, 1.0)])
     product.environment["REDIS_URL"] = queue_server
     assert product.analyze(clip)["status"] == "done"
@@ -272,3 +277,40 @@ def test_each_drawn_scene_is_found_where_it_is(product: Product, tmp_path: Path)
         # Half a second lies between two samples; the clip ends one frame before its 20 s.
         assert 0 <= start - true_start < 500
         assert abs(end - true_end) < 500
+
+
+def test_a_clip_model_from_a_folder_is_analysed_with(product: Product, tmp_path: Path) -> None:
+    folder = clip_folder(tmp_path / "tiny-clip")
+    clip = write_scenes(tmp_path / "red.mp4", [(RED, 2.0)])
+    done = product.run("analyze", "--model", folder, "--format", "json", clip)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["model"]["id"] == "tiny-clip"
+    assert document["sampling"]["geometry"] == "centre-32-bicubic"
+    assert document["video"]["frames_embedded"] == 4
+    [row] = stored_embeddings(product)
+    assert (row.model_key, row.device) == (document["model"]["key"], "cpu")
+
+
+def test_deleted_vectors_are_made_anew_by_the_run_after_next(product: Product) -> None:
+    clip = real_clip("carphone_pristine.mp4")
+    first = product.analyze("--prompts", "standin", clip)
+    shutil.rmtree(product.data / "blobs" / "default" / "embeddings")
+    lost = product.run("analyze", "--model", "starter", "--prompts", "standin", clip)
+    assert lost.returncode == 3
+    assert "error[worker.embeddings_missing]" in lost.stdout
+    again = product.analyze("--prompts", "standin", clip)
+    assert again["segments"] == first["segments"] != []
+
+
+def test_two_installations_do_not_share_a_queue_server(
+    product: Product, tmp_path: Path, stores: Stores, queue_server: str
+) -> None:
+    claim_server(stores.redis, "f" * 32)
+    product.environment["REDIS_URL"] = queue_server
+    done = product.run(
+        "analyze", "--model", "starter", write_scenes(tmp_path / "red.mp4", [(RED, 1.0)])
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error[queue.taken]")

@@ -90,13 +90,14 @@ def test_works_that_differ_in_anything_have_different_ids() -> None:
     [
         {"schema": "clipwarden.job/2"},
         {"chunk": -1},
-        {"blob_sha256": "short"},
+        {"pixels_sha256": "short"},
+        {"attempt": "../../x"},
         {"surprise": 1},
         {"work": {"tenant": "../x"}},
     ],
 )
 def test_a_malformed_payload_is_refused(change: dict[str, object]) -> None:
-    job = EmbedJob(work=WORK, chunk=0, frames=1, blob_key="k", blob_sha256="c" * 64)
+    job = EmbedJob(work=WORK, attempt="0" * 8, chunk=0, frames=1, pixels_sha256="c" * 64)
     assert EmbedJob.from_args(job.to_args()) == job
     with pytest.raises(JobRefused, match="EmbedJob"):
         EmbedJob.from_args(job.to_args() | change)

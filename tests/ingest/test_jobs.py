@@ -14,18 +14,24 @@ from rq.webhook import Webhook
 from rq.worker import BaseWorker
 
 from ingest.errors import QueueUnavailable
+from ingest.queue.attempts import Handler
 from ingest.queue.connection import connect, enqueue_once, open_queue
 from ingest.queue.jobs import AllowlistedJob
 from ingest.queue.lossless import LosslessQueue
 from ingest.queue.payloads import TextJob
 from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.stores import Stores
+from prompts.errors import ClipwardenError
 
 PAYLOAD = TextJob(tenant="default", model_key="0" * 16, prompt_set_sha256="0" * 64)
 
 
+def refuse(args: object, error: ClipwardenError) -> None:
+    raise AssertionError(f"nobody gives up here: {args} {error}")
+
+
 def run_all(stores: Stores, queue: str, done: list[object]) -> None:
-    worker = build_worker("test", [queue], {"ours": done.append}, stores.redis)
+    worker = build_worker("test", [queue], {"ours": Handler(done.append, refuse)}, stores.redis)
     worker.work(burst=True, logging_level="CRITICAL")
 
 
@@ -88,7 +94,9 @@ def test_queues_are_served_in_their_order_and_leave_nothing_behind(stores: Store
     done: list[object] = []
     for name in ("later", "first"):
         open_queue(name, stores.redis).enqueue("ours", name)
-    worker = build_worker("test", ["first", "later"], {"ours": done.append}, stores.redis)
+    worker = build_worker(
+        "test", ["first", "later"], {"ours": Handler(done.append, refuse)}, stores.redis
+    )
     worker.work(burst=True, logging_level="CRITICAL")
     assert done == ["first", "later"]
     assert [key for key in stores.redis.keys("*") if b"intermediate" in key] == []
@@ -117,6 +125,7 @@ OVERRIDDEN = [
     (PinnedWorker, SimpleWorker, "execute_job"),
     (PinnedWorker, BaseWorker, "prepare_job_execution"),
     (PinnedWorker, BaseWorker, "handle_exception"),
+    (PinnedWorker, BaseWorker, "clean_registries"),
     (AllowlistedJob, Job, "send_webhooks"),
 ]
 

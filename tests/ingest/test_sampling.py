@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from rq import SimpleWorker
 from sqlalchemy import select
@@ -17,17 +19,20 @@ from ingest.blobs import BlobRef
 from ingest.database import Base
 from ingest.evidence import evidence_reference, read_picture
 from ingest.geometry import Geometry
+from ingest.keys import pixels_key
 from ingest.media.spec import SamplingSpec
+from ingest.queue.attempts import attempt
 from ingest.queue.connection import SAMPLE_QUEUE, embed_queue, open_queue
 from ingest.queue.gate import Gate, Progress
 from ingest.queue.jobs import SAMPLE
 from ingest.queue.payloads import EmbedJob, Work
 from ingest.queue.worker import build_worker
-from ingest.sampling import CHUNK_FRAMES, SamplingJobs, sampling_key
+from ingest.sampling import CHUNK_FRAMES, MAX_QUEUED_CHUNKS, SamplingJobs, sampling_key
 from ingest.stores import Stores
 from ingest.submissions import Wish, cancel_unfinished, submit
 from ingest.tables import Chunk, Sampling, Status, Submission
 from tests.clips import RED, constant_times, read_time_code, write_scenes, write_timed
+from tests.clipwarden.command import wait_for
 
 MODEL_KEY = "0123456789abcdef"
 GEOMETRY = Geometry(crop="centre", size_px=64)
@@ -60,7 +65,7 @@ def submit_file(stores: Stores, path: Path, sampling: str = "fps:25") -> tuple[s
 
 
 def run_sampler(stores: Stores) -> None:
-    handlers = {SAMPLE: SamplingJobs(stores).handle}
+    handlers = {SAMPLE: SamplingJobs(stores).handler}
     worker = build_worker("sample", [SAMPLE_QUEUE], handlers, stores.redis)
     worker.work(burst=True, logging_level="CRITICAL")
 
@@ -68,6 +73,10 @@ def run_sampler(stores: Stores) -> None:
 def embed_jobs(stores: Stores) -> list[EmbedJob]:
     queue = open_queue(embed_queue(MODEL_KEY), stores.redis)
     return [EmbedJob.from_args(job.args[0]) for job in queue.jobs]
+
+
+def pixels_of(job: EmbedJob) -> BlobRef:
+    return BlobRef(pixels_key(job.work, job.attempt, job.chunk), job.pixels_sha256)
 
 
 def rows(stores: Stores, table: type[Base]) -> list[Base]:
@@ -93,7 +102,7 @@ def test_every_frame_lies_in_one_chunk_with_its_time_and_its_picture(
     assert {job.work for job in jobs} == {work}
     times_us: list[int] = []
     for job in jobs:
-        chunk = unpack_arrays(stores.blobs.get(BlobRef(job.blob_key, job.blob_sha256)))
+        chunk = unpack_arrays(stores.blobs.get(pixels_of(job)))
         assert chunk["pixels"].shape == (job.frames, 64, 64, 3)
         assert chunk["pixels"].dtype == np.uint8
         times_us += chunk["pts_us"].tolist()
@@ -134,13 +143,13 @@ def test_the_facts_are_kept_and_progress_is_told(stores: Stores, timed: Path) ->
 def test_sampling_again_gives_the_same_rows_and_the_same_bytes(stores: Stores, timed: Path) -> None:
     submit_file(stores, timed)
     run_sampler(stores)
-    first = [(job.chunk, job.blob_key, job.blob_sha256) for job in embed_jobs(stores)]
+    first = [(job.chunk, job.pixels_sha256) for job in embed_jobs(stores)]
     evidence = [row.evidence_sha256 for row in rows(stores, Chunk) if isinstance(row, Chunk)]
     for job in open_queue(embed_queue(MODEL_KEY), stores.redis).jobs:
         job.delete()
     submit_file(stores, timed)
     run_sampler(stores)
-    assert [(job.chunk, job.blob_key, job.blob_sha256) for job in embed_jobs(stores)] == first
+    assert [(job.chunk, job.pixels_sha256) for job in embed_jobs(stores)] == first
     assert [
         row.evidence_sha256 for row in rows(stores, Chunk) if isinstance(row, Chunk)
     ] == evidence
@@ -190,3 +199,67 @@ def test_equal_samplings_have_equal_keys_that_are_fit_for_a_path(
     sampling: SamplingSpec, expected: str
 ) -> None:
     assert sampling_key(sampling, GEOMETRY) == expected
+
+
+def test_a_file_replaced_after_its_submission_is_not_analysed_as_what_it_was(
+    stores: Stores, timed: Path, tmp_path: Path
+) -> None:
+    submit_file(stores, timed)
+    write_scenes(tmp_path / "other.mp4", [(RED, 2.0)]).replace(timed)
+    run_sampler(stores)
+    [submission] = rows(stores, Submission)
+    assert isinstance(submission, Submission)
+    assert (submission.status, submission.error_code) == (Status.FAILED, "media.changed")
+    assert rows(stores, Sampling) == []
+    assert embed_jobs(stores) == []
+
+
+def test_a_file_written_to_while_it_is_decoded_leaves_no_sampling(
+    stores: Stores, timed: Path
+) -> None:
+    # Sampling waits for room on the queue, which gives the time to write.
+    embedder = open_queue(embed_queue(MODEL_KEY), stores.redis)
+    for _ in range(MAX_QUEUED_CHUNKS):
+        embedder.enqueue("theirs")
+    submit_file(stores, timed)
+    sampling = threading.Thread(target=sample_in_process, args=(stores,))
+    sampling.start()
+    wait_for(lambda: decoding(timed))
+    with timed.open("ab") as handle:
+        handle.write(b"more")
+    embedder.empty()  # type: ignore[no-untyped-call]  # RQ's
+    sampling.join()
+    [submission] = rows(stores, Submission)
+    assert isinstance(submission, Submission)
+    assert submission.error_code == "media.changed"
+    assert rows(stores, Sampling) == []
+
+
+def test_sampling_waits_for_room_and_ends_when_nobody_waits_any_more(
+    stores: Stores, timed: Path
+) -> None:
+    embedder = open_queue(embed_queue(MODEL_KEY), stores.redis)
+    for _ in range(MAX_QUEUED_CHUNKS):
+        embedder.enqueue("theirs")
+    submit_file(stores, timed)
+    sampling = threading.Thread(target=sample_in_process, args=(stores,))
+    sampling.start()
+    wait_for(lambda: decoding(timed))
+    assert embedder.count == MAX_QUEUED_CHUNKS
+    assert rows(stores, Chunk) == []
+    cancel_unfinished(stores.database, stores.redis, "default")
+    sampling.join()
+    assert embedder.count == MAX_QUEUED_CHUNKS
+    assert rows(stores, Sampling) == []
+
+
+def sample_in_process(stores: Stores) -> None:
+    """Do the one queued job here: RQ's worker wants the main thread for its signals."""
+    [job] = open_queue(SAMPLE_QUEUE, stores.redis).jobs
+    attempt(SamplingJobs(stores).handler, job.args[0])
+
+
+def decoding(path: Path) -> bool:
+    """Whether a decoding process is at work on a video of this test."""
+    children = psutil.Process().children(recursive=True)
+    return any("ingest.media.child" in child.cmdline() for child in children) and path.exists()

@@ -71,8 +71,8 @@ def test_a_wish_becomes_a_row_and_a_sampling_job(stores: Stores) -> None:
     assert Gate(stores.redis, WORK).waiting() == (submission_id,)
     [args] = queued(stores, SAMPLE_QUEUE)
     job = SampleJob.from_args(args)
-    assert (job.submission_id, job.work, job.source) == (submission_id, WORK, "a clip.mp4")
-    assert job.media_url == "file:///videos/a%20clip.mp4"
+    assert (job.submission_id, job.work) == (submission_id, WORK)
+    assert row.media_url == "file:///videos/a%20clip.mp4"
     assert queued(stores, FINISH_QUEUE) == []
 
 

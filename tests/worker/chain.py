@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from ingest.database import Base
 from ingest.media.spec import SamplingSpec
+from ingest.queue.attempts import Handler
 from ingest.queue.connection import (
     FINISH_QUEUE,
     SAMPLE_QUEUE,
@@ -19,7 +20,7 @@ from ingest.queue.connection import (
     open_queue,
     text_queue,
 )
-from ingest.queue.jobs import EMBED, FINISH, SAMPLE, TEXT, Handler
+from ingest.queue.jobs import FINISH, SAMPLE
 from ingest.queue.payloads import Work
 from ingest.queue.worker import build_worker
 from ingest.sampling import SamplingJobs, sampling_key
@@ -111,17 +112,16 @@ class Chain:
 
     def sample(self, max_jobs: int | None = None) -> None:
         """Run the sampling worker until its queue is empty."""
-        self._run([SAMPLE_QUEUE], {SAMPLE: SamplingJobs(self.stores).handle}, max_jobs)
+        self._run([SAMPLE_QUEUE], {SAMPLE: SamplingJobs(self.stores).handler}, max_jobs)
 
     def embed(self, max_jobs: int | None = None) -> None:
         """Run the embedding worker, texts first, until its queues are empty."""
         jobs = EmbeddingJobs(self.stores, self.encoder, self.batch_size)
-        handlers = {TEXT: jobs.handle_texts, EMBED: jobs.handle_chunk}
-        self._run([TEXT_QUEUE, EMBED_QUEUE], handlers, max_jobs)
+        self._run([TEXT_QUEUE, EMBED_QUEUE], jobs.handlers, max_jobs)
 
     def finish(self) -> None:
         """Run the finishing worker until its queue is empty."""
-        self._run([FINISH_QUEUE], {FINISH: FinishingJobs(self.stores).handle}, None)
+        self._run([FINISH_QUEUE], {FINISH: FinishingJobs(self.stores).handler}, None)
 
     def run(self) -> None:
         """Run everything that is queued."""

@@ -34,12 +34,18 @@ def upgrade() -> None:
         sa.Column("frames", sa.Integer(), nullable=False),
         sa.Column("blob_key", sa.String(length=512), nullable=False),
         sa.Column("blob_sha256", sa.String(length=64), nullable=False),
+        sa.Column("pixels_sha256", sa.String(length=64), nullable=False),
         sa.Column("batches", sa.Integer(), nullable=False),
         sa.Column("batch_size", sa.Integer(), nullable=False),
         sa.Column("embed_s", sa.Double(), nullable=False),
         sa.Column("device", sa.String(length=32), nullable=False),
         sa.Column("embedded_by", sa.String(length=255), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "media_sha256", "sampling_key", "model_key", "chunk"),
+    )
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "results",
@@ -88,11 +94,13 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("media_url", sa.Text(), nullable=False),
         sa.Column("media_sha256", sa.String(length=64), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("model_key", sa.String(length=16), nullable=False),
         sa.Column("model_card", sa.Text(), nullable=False),
         sa.Column("sampling", sa.String(length=64), nullable=False),
+        sa.Column("geometry", sa.String(length=64), nullable=False),
         sa.Column("sampling_key", sa.String(length=128), nullable=False),
         sa.Column("prompt_sets", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
@@ -139,5 +147,6 @@ def downgrade() -> None:
     op.drop_table("submissions")
     op.drop_table("samplings")
     op.drop_table("results")
+    op.drop_table("installation")
     op.drop_table("embeddings")
     op.drop_table("chunks")

@@ -1,0 +1,40 @@
+"""The life of a worker process, the same for every role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ingest.queue.process import (
+    EXIT_FAILED,
+    announce_failure,
+    announce_ready,
+    end_with_parent,
+    log_to_stderr,
+    read_settings,
+)
+from ingest.queue.worker import PinnedWorker
+from ingest.settings import ProcessSettings
+from ingest.stores import Stores
+from prompts.errors import ClipwardenError
+
+Settings = TypeVar("Settings", bound=ProcessSettings)
+
+
+def run_process(
+    role: str, kind: type[Settings], build: Callable[[Settings, Stores], PinnedWorker]
+) -> int:
+    """Read settings, build the worker, say ready, work until told to stop; return the status."""
+    log_to_stderr(role)
+    settings = read_settings(kind)
+    end_with_parent()
+    try:
+        stores = Stores.open(settings.stores)
+        worker = build(settings, stores)
+    except ClipwardenError as error:
+        announce_failure(error)
+        return EXIT_FAILED
+    announce_ready()
+    worker.work(logging_level="WARNING")
+    stores.close()
+    return 0
