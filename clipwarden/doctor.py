@@ -107,7 +107,8 @@ def _devices() -> list[Finding]:
     findings = [Finding(f"device {one['name']}", Verdict.OK, one["description"]) for one in devices]
     if len(devices) == 1:
         detail = "none: models run on the CPU"
-        findings.append(Finding("accelerator", Verdict.NOTE, detail, "See README, Devices."))
+        cure = "For an NVIDIA card install a CUDA build of torch, then use --device cuda."
+        findings.append(Finding("accelerator", Verdict.NOTE, detail, cure))
     return findings
 
 

@@ -13,8 +13,12 @@ from clipwarden import __version__
 from clipwarden.cli import prompts
 from clipwarden.cli.analyze import analyze
 from clipwarden.cli.doctor import doctor
-from clipwarden.cli.errors import EXIT_INTERRUPTED, exit_status, print_error
+from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
+from clipwarden.cli.output import discard_stdout
+from clipwarden.errors import OutputFailed, ProductError
 from prompts.errors import ClipwardenError
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
     name="clipwarden",
@@ -46,17 +50,42 @@ def _options(
 
 def main() -> None:
     """Run the command line: every error of ours is one line on stderr and an exit status."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in _STOP_SIGNALS:
+        # Whoever started us with nohup wants it ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
-        app()
+        _run()
     except ClipwardenError as error:
         print_error(error)
         sys.exit(exit_status(error))
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        discard_stdout()
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        discard_stdout()
+        words = f"{error.filename or 'the system'}: {error.strerror or error}."
+        print_error(ProductError(words, "Check disk space, memory and permissions."))
+        sys.exit(EXIT_FAILED)
+
+
+def _run() -> None:
+    if sys.stdout is None:
+        raise OutputFailed("stdout is closed.", "Open it: >/dev/null does, if you don't need it.")
+    try:
+        app()
+    finally:
+        # Not left to the interpreter, which would tell a failure its own way.
+        sys.stdout.flush()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Treat a polite kill like Ctrl-C: everything that was started is stopped in order."""
+    """Treat a polite kill like Ctrl-C: everything that was started is stopped in order.
+
+    A second one changes nothing: it would break into the stopping and leave processes behind.
+    """
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -16,7 +16,9 @@ COPY clipwarden clipwarden
 RUN pip install --no-cache-dir --constraint requirements/constraints.txt '.[starter]' \
     && rm -rf /src
 
-RUN useradd --create-home --uid 1000 clipwarden
+# A volume takes owner and mode from the folder it covers; a missing one would become root's.
+RUN useradd --create-home --uid 1000 clipwarden \
+    && install -d -o clipwarden -g clipwarden -m 700 /home/clipwarden/data
 USER clipwarden
 WORKDIR /home/clipwarden
 ENV CLIPWARDEN_DATA=/home/clipwarden/data

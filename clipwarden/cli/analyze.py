@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from clipwarden.analysis import Analysis, AnalysisSettings, Finished, running_analysis
-from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED
+from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, succeeds
 from clipwarden.cli.options import Data, data_folder, redis_url
-from clipwarden.cli.output import Format, Target, render, write_output
+from clipwarden.cli.output import ResultFormat, Results, Target, prepare_report
 from clipwarden.cli.progress import ProgressBars
-from clipwarden.cli.show import print_documents
 from clipwarden.run_report import write_report
 from ingest.media.spec import SamplingSpec
+from ingest.sampling import CHUNK_FRAMES
+from prompts.errors import ClipwardenError
 from prompts.loader import load_prompt_set
 from worker.document import ResultDocument
 from worker.models.resolve import resolve_model
@@ -45,22 +45,26 @@ Sample = Annotated[
     str, typer.Option("--sample", "-s", help="Frames per second: fps:2, fps:0.5, fps:1/3.")
 ]
 Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1.")]
-BatchSize = Annotated[int, typer.Option(min=1, max=1024, help="Frames per run of the model.")]
+BatchSize = Annotated[
+    int, typer.Option(min=1, max=CHUNK_FRAMES, help="Frames per run of the model.")
+]
 OutputFormat = Annotated[
-    Format, typer.Option("--format", "-f", help="A table for people, JSON or JSON lines.")
+    ResultFormat, typer.Option("--format", "-f", help="A table for people, JSON or JSON lines.")
 ]
 Output = Annotated[
     str | None,
     typer.Option(
         "--output",
         "-o",
-        metavar="FILE|FOLDER/",
-        help="Write results to this file, or one per input into this folder/.",
+        metavar="FILE|FOLDER/|-",
+        help="Write results to this file, or one per input into this folder/; - is stdout.",
     ),
 ]
 Report = Annotated[
-    Path | None,
-    typer.Option(help="Where the HTML report goes; by default into the data folder."),
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Where the HTML report goes; by default into the data folder."
+    ),
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
@@ -73,7 +77,7 @@ def analyze(
     sample: Sample = DEFAULT_SAMPLING,
     device: Device = "cpu",
     batch_size: BatchSize = DEFAULT_BATCH_SIZE,
-    output_format: OutputFormat = Format.TABLE,
+    output_format: OutputFormat = ResultFormat.TABLE,
     output: Output = None,
     data: Data = None,
     report: Report = None,
@@ -101,49 +105,57 @@ def analyze(
         batch_size=batch_size,
         redis_url=redis_url(),
     )
-    target = Target.prepare(output) if output else None
-    report_file = Target.prepare(str(report)).path if report else None
+    target = Target.prepare(output) if output and output != "-" else None
+    results = Results(output_format, target, inputs=len(paths))
+    report_file = prepare_report(report) if report else None
     folder = data_folder(data)
+    # Bars and results can't share a terminal.
+    no_bars = quiet or (results.are_streamed and sys.stdout.isatty())
     with (
-        ProgressBars(len(paths), quiet=quiet) as bars,
+        ProgressBars(len(paths), quiet=no_bars) as bars,
         running_analysis(folder, settings, bars) as analysis,
     ):
-        finished = _run(analysis, paths, bars, stream=output_format is Format.JSONL and not output)
+        finished = _run(analysis, paths, bars, results)
         created_at = datetime.now(UTC)
-        written = None
-        if not no_report:
-            file = report_file or folder.reports / f"{created_at:%Y%m%d-%H%M%S-%f}.html"
-            written = write_report(analysis.stores, finished, file, created_at)
-    _print([one.document for one in finished], output_format, target, written)
-    if any(one.document.status == "failed" for one in finished):
-        raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+        file = report_file or folder.reports / f"{created_at:%Y%m%d-%H%M%S-%f}.html"
+        try:
+            are_written = succeeds(lambda: results.finish(_documents(finished)))
+        finally:
+            # Also where a reader like `head` left early.
+            has_report = no_report or succeeds(
+                lambda: write_report(analysis.stores, finished, file, created_at)
+            )
+    if has_report and not no_report:
+        # On stderr beside JSON: what reads stdout wants results alone.
+        typer.echo(f"Report: {file}", err=output_format is not ResultFormat.TABLE)
+    _exit(finished, are_written=are_written, has_report=has_report)
 
 
 def _run(
-    analysis: Analysis, paths: Sequence[Path], bars: ProgressBars, *, stream: bool
+    analysis: Analysis, paths: Sequence[Path], bars: ProgressBars, results: Results
 ) -> list[Finished]:
     """Return results in the order of the inputs; JSON lines go out as they are finished."""
-    finished = []
-    for one in analysis.run(paths, bars):
-        finished.append(one)
-        if stream:
-            sys.stdout.write(render([one.document], Format.JSONL))
-            sys.stdout.flush()
+    finished: list[Finished] = []
+    try:
+        for one in analysis.run(paths, bars):
+            finished.append(one)
+            results.add(one.document)
+    except (ClipwardenError, OSError, KeyboardInterrupt):
+        # What is finished was paid for, whatever ended the run.
+        bars.stop()
+        succeeds(lambda: results.finish(_documents(finished)))
+        raise
+    bars.stop()
     return sorted(finished, key=lambda one: one.index)
 
 
-def _print(
-    documents: Sequence[ResultDocument],
-    output_format: Format,
-    target: Target | None,
-    report: Path | None,
-) -> None:
-    if target is not None:
-        write_output(documents, output_format, target)
-    elif output_format is Format.TABLE:
-        print_documents(Console(), documents)
-    elif output_format is Format.JSON:
-        sys.stdout.write(render(documents, output_format))
-    if report is not None:
-        # On stderr beside JSON: what reads stdout wants results alone.
-        typer.echo(f"Report: {report}", err=output_format is not Format.TABLE)
+def _documents(finished: Sequence[Finished]) -> list[ResultDocument]:
+    """The documents in the order of the inputs."""
+    return [one.document for one in sorted(finished, key=lambda one: one.index)]
+
+
+def _exit(finished: Sequence[Finished], *, are_written: bool, has_report: bool) -> None:
+    if are_written and any(one.document.status == "failed" for one in finished):
+        raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+    if not (are_written and has_report):
+        raise typer.Exit(EXIT_FAILED)

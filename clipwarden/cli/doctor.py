@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from enum import StrEnum
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,26 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from clipwarden.cli.errors import EXIT_FAILED
-from clipwarden.cli.options import Data, data_folder, redis_url
+from clipwarden.cli.options import Data, Format, FormatOption, data_folder, redis_url
 from clipwarden.doctor import Verdict, examine
 
 _STYLES = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.MISSING: "bold red"}
 
 
-class Format(StrEnum):
-    """How the findings are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-def doctor(
-    data: Data = None,
-    output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="A table for people, JSON for programs.")
-    ] = Format.TABLE,
-) -> None:
+def doctor(data: Data = None, output_format: FormatOption = Format.TABLE) -> None:
     """Check this installation: versions, devices, extras, queue server, data folder.
+
+    Changes nothing, but makes the data folder where it is missing.
 
     Exit status 0 where everything needed is here, 1 where something is missing.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from clipwarden.errors import WorkerRefused
 from prompts.errors import ClipwardenError
 
-EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_SOME_INPUTS_FAILED = 3
@@ -22,10 +22,25 @@ def error_code(error: ClipwardenError) -> str:
     return error.worker_code if isinstance(error, WorkerRefused) else error.code
 
 
-def print_error(error: ClipwardenError) -> None:
-    """Write `error[code]: what was wrong. What to do.` to stderr, unwrapped, on one line."""
-    words = " ".join(str(error).split())
-    sys.stderr.write(f"error[{error_code(error)}]: {words}\n")
+def print_error(error: ClipwardenError, words: str | None = None) -> None:
+    """Write `error[code]: what was wrong. What to do.` to stderr, unwrapped, on one line.
+
+    `words` stand in the place of the error's own where it has several things to tell.
+    """
+    line = " ".join((words or str(error)).split())
+    # A shell can close stderr, too.
+    if sys.stderr is not None:
+        sys.stderr.write(f"error[{error_code(error)}]: {line}\n")
+
+
+def succeeds(step: Callable[[], object]) -> bool:
+    """Run a step whose failure must not keep others from running: tell it, and return False."""
+    try:
+        step()
+    except ClipwardenError as error:
+        print_error(error)
+        return False
+    return True
 
 
 def exit_status(error: ClipwardenError) -> int:

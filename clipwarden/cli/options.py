@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,18 @@ Data = Annotated[
         help="The data folder; by default the user's own.",
         show_default=False,
     ),
+]
+
+
+class Format(StrEnum):
+    """How facts are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="A table for people, JSON for programs.")
 ]
 
 

@@ -38,6 +38,8 @@ class ProgressBars(Watcher):
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
+            # What is printed meanwhile belongs on stdout: rich would take it along to stderr.
+            redirect_stdout=False,
             disable=quiet or not console.is_terminal,
             expand=True,
         )
@@ -55,6 +57,10 @@ class ProgressBars(Watcher):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bars off the terminal; what follows is printed."""
         self._progress.stop()
 
     def starting(self) -> None:

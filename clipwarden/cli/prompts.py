@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -11,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from clipwarden.cli.errors import EXIT_USAGE, print_error
+from clipwarden.cli.options import Format, FormatOption
 from prompts.errors import InvalidPromptSet, PromptsError
 from prompts.loader import load_prompt_set, shipped_prompt_sets
 from prompts.schema import Label, PromptSet
-
-USER_ERROR_EXIT = 2
 
 TABLE_MIN_COLUMNS = 70
 """On a narrower terminal a label's prompts stand under it: beside it they'd be a word wide."""
@@ -23,18 +22,6 @@ TABLE_MIN_COLUMNS = 70
 app = typer.Typer(
     help="Prompt sets: what to look for in a video.", no_args_is_help=True, rich_markup_mode=None
 )
-
-
-class Format(StrEnum):
-    """How to print: a table for people, JSON for programs."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="A table for people, JSON for programs.")
-]
 
 
 @app.command("list")
@@ -66,8 +53,8 @@ def show_set(
     try:
         prompt_set = load_prompt_set(name)
     except PromptsError as error:
-        _print_error(error)
-        raise typer.Exit(USER_ERROR_EXIT) from error
+        _print_mistakes(error)
+        raise typer.Exit(EXIT_USAGE) from error
     if output is Format.JSON:
         _print_json(prompt_set.model_dump(mode="json") | {"sha256": prompt_set.sha256})
         return
@@ -102,14 +89,14 @@ def validate_files(
             table.add_row(*map(escape, facts))
         Console().print(table)
     if not all(report["valid"] for report in reports):
-        raise typer.Exit(USER_ERROR_EXIT)
+        raise typer.Exit(EXIT_USAGE)
 
 
 def _validate(name: str) -> dict[str, Any]:
     try:
         prompt_set = load_prompt_set(name)
     except PromptsError as error:
-        _print_error(error)
+        _print_mistakes(error)
         return {"file": name, "valid": False, "labels": 0, "sha256": None, "errors": _lines(error)}
     return {
         "file": name,
@@ -157,10 +144,9 @@ def _lines(error: PromptsError) -> list[str]:
     return list(error.details) if isinstance(error, InvalidPromptSet) else [str(error)]
 
 
-def _print_error(error: PromptsError) -> None:
-    # Not through rich: it would wrap the line at the terminal's width.
+def _print_mistakes(error: PromptsError) -> None:
     for line in _lines(error):
-        typer.echo(f"error[{error.code}]: {line}", err=True)
+        print_error(error, line)
 
 
 def _print_json(document: object) -> None:

@@ -20,6 +20,9 @@ _STYLES = {
     Action.BLOCK: "bold red",
 }
 
+_TABLE_MIN_COLUMNS = 60
+"""On a narrower terminal the fixed columns would leave the label none."""
+
 
 def print_documents(console: Console, documents: Sequence[ResultDocument]) -> None:
     """Print each document: a line on the video, then its segments.
@@ -27,25 +30,28 @@ def print_documents(console: Console, documents: Sequence[ResultDocument]) -> No
     Lines are wrapped for a terminal only; a pipe gets them whole.
     """
     for document in documents:
-        console.print(_headline(document), soft_wrap=not console.is_terminal)
+        _print_line(console, _headline(document))
         if document.error is not None:
             words = (
                 f"  error[{document.error.code}]: {document.error.message} {document.error.cure}"
             )
-            console.print(Text(words, style="red"), soft_wrap=not console.is_terminal)
-        elif document.segments:
+            _print_line(console, Text(words, style="red"))
+        elif document.segments and console.width >= _TABLE_MIN_COLUMNS:
             console.print(_segments_table(document))
+        elif document.segments:
+            for segment in document.segments:
+                _print_line(console, _segment_line(segment))
         else:
-            console.print("  nothing above its threshold")
+            _print_line(console, Text("  nothing above its threshold"))
         for warning in document.video.warnings:
-            console.print(Text(f"  warning: {displayed_name(warning)}", style="yellow"))
+            _print_line(console, Text(f"  warning: {displayed_name(warning)}", style="yellow"))
         console.print()
     if any(document.model.id == "starter" for document in documents):
-        console.print(
+        words = (
             "The starter model is a small stand-in: it knows everyday things and nothing of "
-            "nudity. Use --model for a real one.",
-            style="dim",
+            "nudity. Use --model for a real one."
         )
+        _print_line(console, Text(words, style="dim"))
 
 
 def clock(time_ms: int) -> str:
@@ -55,6 +61,10 @@ def clock(time_ms: int) -> str:
     hours, minutes = divmod(minutes, 60)
     seconds = f"{tenths // 10:02d}.{tenths % 10}"
     return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
+
+
+def _print_line(console: Console, text: Text) -> None:
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def _headline(document: ResultDocument) -> Text:
@@ -81,6 +91,11 @@ def _segments_table(document: ResultDocument) -> Table:
     for segment in document.segments:
         table.add_row(*_row(segment))
     return table
+
+
+def _segment_line(segment: SegmentInfo) -> Text:
+    start, end, label, confidence, _, action = _row(segment)
+    return Text.from_markup(f"  {start} to {end} {label} {confidence} {action}")
 
 
 def _row(segment: SegmentInfo) -> tuple[str, ...]:

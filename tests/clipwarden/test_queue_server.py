@@ -1,0 +1,237 @@
+"""The embedded queue server: nothing of it is left over, and what it finds damaged it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+
+from clipwarden import queue_server
+from clipwarden.data_folder import DataFolder
+from clipwarden.errors import DataFolderUnusable, ServerFailed
+from clipwarden.queue_server import running_server, server_binary
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    return DataFolder.prepare(tmp_path / "data")
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder of its own, with a name short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="cw") as path:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", path)
+        yield Path(path)
+
+
+@pytest.fixture
+def orphan(folder: DataFolder, runtime: Path) -> Iterator[psutil.Process]:
+    """A server whose command was killed."""
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from clipwarden.data_folder import DataFolder\n"
+        "from clipwarden.queue_server import running_server\n"
+        "with running_server(DataFolder(Path(sys.argv[1]))):\n"
+        "    print('up', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, folder.root], stdout=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "up\n"
+        [server] = psutil.Process(command.pid).children()
+        command.kill()
+    yield server
+    if server.is_running():
+        server.kill()
+
+
+def ping(url: str) -> bool:
+    with Redis.from_url(url) as client:
+        return bool(client.ping())
+
+
+def test_an_interrupt_at_any_time_leaves_no_server(folder: DataFolder, runtime: Path) -> None:
+    script = (
+        "import json, os, random, signal, sys, threading, time\n"
+        "from pathlib import Path\n"
+        "import psutil\n"
+        "from clipwarden.data_folder import DataFolder\n"
+        "from clipwarden.queue_server import running_server\n"
+        "folder, ups, interrupts, left = DataFolder(Path(sys.argv[1])), 0, 0, []\n"
+        "for _ in range(60):\n"
+        "    interrupt = threading.Timer(\n"
+        "        random.uniform(0, 0.04), os.kill, (os.getpid(), signal.SIGINT))\n"
+        "    try:\n"
+        "        interrupt.start()\n"
+        "        with running_server(folder):\n"
+        "            ups += 1\n"
+        "            time.sleep(10)\n"
+        "    except KeyboardInterrupt:\n"
+        "        interrupts += 1\n"
+        "    left += [child.name() for child in psutil.Process().children()]\n"
+        "print(json.dumps([ups, interrupts, left]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, folder.root], capture_output=True, text=True, check=True
+    )
+    ups, interrupts, left = json.loads(done.stdout)
+    assert left == []
+    assert interrupts == 60
+    assert ups < 60
+    assert list(runtime.iterdir()) == []
+
+
+def test_an_orphan_is_adopted_from_another_environment_and_ended(
+    folder: DataFolder,
+    orphan: psutil.Process,
+    runtime: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with running_server(folder) as url:
+        assert url.startswith(f"unix://{runtime}/")
+        assert ping(url)
+        assert orphan.is_running()
+    assert not orphan.is_running()
+    assert list(runtime.iterdir()) == []
+
+
+def test_the_socket_of_a_killed_server_is_cleaned_up(
+    folder: DataFolder, orphan: psutil.Process, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan.kill()
+    psutil.wait_procs([orphan])
+    assert len(list(runtime.glob("clipwarden-*/queue.sock"))) == 1
+    with tempfile.TemporaryDirectory(prefix="cw") as other:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", other)
+        with running_server(folder) as url:
+            assert url.startswith(f"unix://{other}/")
+            assert ping(url)
+            assert list(runtime.iterdir()) == []
+        assert list(Path(other).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00nonsense",
+        b"hello",
+        b"queue.sock",
+        b"/etc/passwd",
+        b"/run\0/queue.sock",
+    ],
+)
+def test_a_damaged_note_of_the_last_socket_is_refused(folder: DataFolder, content: bytes) -> None:
+    (folder.queue_folder / "socket").write_bytes(content)
+    with pytest.raises(DataFolderUnusable, match="queue/socket is damaged"), running_server(folder):
+        pass
+
+
+def test_a_note_that_is_a_folder_is_refused(folder: DataFolder) -> None:
+    (folder.queue_folder / "socket").mkdir()
+    with pytest.raises(DataFolderUnusable, match="can't be read"), running_server(folder):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b"/nowhere/clipwarden-0-123/queue.sock"])
+def test_a_note_of_a_server_long_gone_is_replaced(
+    folder: DataFolder, runtime: Path, content: bytes
+) -> None:
+    (folder.queue_folder / "socket").write_bytes(content)
+    with running_server(folder) as url:
+        assert ping(url)
+
+
+def test_a_server_behind_a_link_in_a_shared_folder_is_not_taken_for_ours(
+    folder: DataFolder, runtime: Path, queue_server: str
+) -> None:
+    foreign = Path(queue_server.removeprefix("unix://"))
+    (runtime / "clipwarden-link").symlink_to(foreign.parent)
+    (folder.queue_folder / "socket").write_text(str(runtime / "clipwarden-link" / foreign.name))
+    with running_server(folder) as url:
+        assert Path(url.removeprefix("unix://")).parent == folder.socket_folder
+    assert ping(queue_server)
+
+
+def test_a_socket_folder_that_is_not_ours_is_refused(folder: DataFolder, runtime: Path) -> None:
+    elsewhere = runtime / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    folder.socket_folder.symlink_to(elsewhere)
+    with pytest.raises(ServerFailed, match="it is no folder of yours"), running_server(folder):
+        pass
+    assert elsewhere.stat().st_mode & 0o777 == 0o755
+
+
+def test_the_socket_folder_is_closed_to_others(folder: DataFolder, runtime: Path) -> None:
+    folder.socket_folder.mkdir(mode=0o755)
+    with running_server(folder):
+        assert folder.socket_folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_server_that_can_not_be_executed_is_one_clear_error(
+    folder: DataFolder, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binary = tmp_path / "valkey-server"
+    binary.touch(mode=0o644)
+    monkeypatch.setattr(queue_server, "server_binary", lambda: binary)
+    with pytest.raises(ServerFailed, match=f"{binary}: Permission denied"), running_server(folder):
+        pass
+    assert list(runtime.iterdir()) == []
+
+
+def test_a_server_that_can_not_write_its_log_is_one_clear_error(
+    folder: DataFolder, runtime: Path
+) -> None:
+    (folder.logs / "queue.log").mkdir()
+    with pytest.raises(ServerFailed, match="exit status 1"), running_server(folder):
+        pass
+    assert list(runtime.iterdir()) == []
+
+
+def test_a_server_starts_where_the_current_folder_is_gone(
+    folder: DataFolder, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with running_server(folder) as url:
+        assert ping(url)
+
+
+def test_the_server_gets_nothing_of_the_environment_but_places_and_languages(
+    folder: DataFolder, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server writes its title over the environment that the kernel shows, so note it before.
+    seen = tmp_path / "environment"
+    binary = tmp_path / "valkey-server"
+    binary.write_text(
+        f"#!{sys.executable}\n"
+        "import json, os, pathlib, sys\n"
+        f"pathlib.Path({str(seen)!r}).write_text(json.dumps(dict(os.environ)))\n"
+        f"os.execv({str(server_binary())!r}, sys.argv)\n"
+    )
+    binary.chmod(0o755)
+    monkeypatch.setattr(queue_server, "server_binary", lambda: binary)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
+    monkeypatch.setenv("LD_PRELOAD", "")
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("LC_CTYPE", "C.UTF-8")
+    with running_server(folder) as url:
+        assert ping(url)
+    environment = json.loads(seen.read_text())
+    assert set(environment) <= {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LC_CTYPE", "LC_ALL"}
+    assert (environment["PATH"], environment["TZ"]) == (os.environ["PATH"], "UTC")
