@@ -6,7 +6,7 @@ ClipwardenError (prompts.errors)
     ├── DataFolderUnusable   it can't be made, read or written
     ├── ServerMissing        no queue server binary and no REDIS_URL
     ├── ServerFailed         the embedded queue server doesn't start
-    ├── WorkerFailed         a worker process keeps dying
+    ├── WorkerFailed         a worker process can't be started, or keeps dying
     ├── WorkerRefused        a worker process says that it can't work, and why
     └── OutputFailed         results can't be written where they should go
 """
@@ -47,7 +47,7 @@ class ServerFailed(ProductError):
 
 
 class WorkerFailed(ProductError):
-    """A worker process dies again and again."""
+    """A worker process can't be started, or dies again and again."""
 
     code = "worker.failed"
 

@@ -215,7 +215,7 @@ def test_nohup_keeps_a_command_going_when_the_terminal_goes(before: str, status:
     assert (done.returncode, done.stderr) == (status, "")
 
 
-def test_a_closed_stdout_is_one_clear_error(product: Product) -> None:
+def test_a_closed_stdout_is_one_clear_error() -> None:
     done = shell('"$0" prompts list >&-', CLIPWARDEN)
     assert done.returncode == 1
     one_error(done.stderr, "output.failed")
