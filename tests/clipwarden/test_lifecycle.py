@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 from pathlib import Path
@@ -93,7 +94,8 @@ def test_a_worker_that_keeps_dying_ends_the_run_with_its_log_named(
     process = product.start("analyze", "--model", "starter", clip)
     while process.poll() is None:
         if (worker := product.process_running("worker.embedder")) is not None:
-            worker.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
     _, stderr = process.communicate()
     assert process.returncode == 1
     assert "error[worker.failed]" in stderr

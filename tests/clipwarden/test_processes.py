@@ -55,8 +55,11 @@ def test_deaths_that_lie_far_apart_never_end_a_run(
     role = doomed(store_settings)
     with WorkerProcesses([role], tmp_path) as workers:
         [process] = started()
+        pids = {process.pid}
         for _ in range(8):
             process = successor(workers, process)
+            pids.add(process.pid)
+        assert len(pids) == 9
 
 
 def test_a_process_that_keeps_dying_is_given_up_with_its_log_named(
