@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ingest.stores import Stores
 from tests.clips import RED, write_scenes
 from tests.clipwarden.command import Product, wait_for
 
@@ -116,3 +117,17 @@ def test_a_queue_server_that_dies_is_one_clear_line_and_leaves_nothing(
     [line] = stderr.splitlines()
     assert line.startswith("error[queue.unavailable]")
     assert list(product.processes()) == []
+
+
+def test_a_queue_wiped_from_outside_fails_the_video_instead_of_waiting_for_ever(
+    product: Product, long_clip: Path, stores: Stores, queue_server: str
+) -> None:
+    product.environment["REDIS_URL"] = queue_server
+    process = product.start(
+        "analyze", "--model", "starter", "--sample", "fps:20", "--format", "json", long_clip
+    )
+    wait_for(lambda: list((product.data / "blobs").rglob("pixels/**/*.npz")))
+    stores.redis.flushall()
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 3, stderr
+    assert json.loads(stdout)["error"]["code"] == "queue.lost"
