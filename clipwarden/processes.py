@@ -29,7 +29,6 @@ _RESTARTS_WINDOW_S = 600.0
 _BACKOFF_S = 1.0
 
 _STOP_TIMEOUT_S = 5.0
-_POLL_S = 0.02
 
 # What a launcher leaves behind would make a card's driver pick another card than ours; and
 # REDIS_URL, which may hold a password, is handed over in the settings. Models are fetched by the

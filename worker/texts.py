@@ -87,7 +87,7 @@ def await_text_vectors(
         if time.monotonic() > deadline:
             raise TextVectorsUnavailable(
                 f"no embedding process answered for prompt set {prompt_set.name}.",
-                f"Start one for model key {model_key}.",
+                "It may have died or still load its model: see logs/embed.log in the data folder.",
             )
         time.sleep(_POLL_S)
     vectors = unpack_arrays(stores.blobs.read(key))["vectors"]

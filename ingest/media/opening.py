@@ -66,7 +66,7 @@ def out_of_memory(request: DecodeRequest) -> DecoderOutOfMemory:
     mebibytes = request.limits.memory_bytes // 1024**2
     return DecoderOutOfMemory(
         f"{request.source}: decoding takes more than {mebibytes} MiB of memory.",
-        "Raise the decoder's memory limit if you trust the file.",
+        "Convert it to a smaller picture or an ordinary codec first.",
     )
 
 
@@ -75,7 +75,7 @@ def too_many_pixels(request: DecodeRequest, width: int, height: int) -> TooManyP
     return TooManyPixels(
         f"{request.source}: a picture of {width}x{height} is over the limit of "
         f"{request.limits.max_pixels} pixels.",
-        "Scale the video down, or raise the decoder's pixel limit.",
+        "Scale the video down first.",
     )
 
 
