@@ -16,14 +16,32 @@ ClipwardenError (prompts.errors)
     ├── BlobError               the blob store
     │   ├── BlobMissing         no blob of that key
     │   ├── BlobCorrupt         its content is not what was written
-    │   └── BlobStoreFailed     the store can't be read or written
+    │   ├── BlobStoreFull       the store has no room left                          (passes)
+    │   ├── BlobStoreUnavailable  the store does not answer                         (passes)
+    │   └── BlobStoreFailed     the store refuses to be read or written
     ├── QueueError              the queue server
-    │   ├── QueueUnavailable    it can't be reached
+    │   ├── QueueUnavailable    it can't be reached                                 (passes)
+    │   ├── QueueFull           it has no memory or disk left                       (passes)
     │   ├── QueueTaken          it serves another installation
     │   ├── QueueLost           what was queued there is gone
     │   ├── JobRefused          a job on the queue is not one of ours
+    │   ├── JobTimedOut         a job took longer than it may
+    │   ├── JobLapsed           the processes that worked on a job died too often
     │   └── JobFailed           a job failed for a reason nobody foresaw
-    └── DatabaseUnavailable     the database can't be opened, read or written
+    ├── DatabaseError           the database
+    │   ├── DatabaseUnavailable it can't be reached or opened                       (passes)
+    │   ├── DatabaseLocked      another writer holds it for too long                (passes)
+    │   ├── DatabaseFull        its disk is full                                    (passes)
+    │   ├── DatabaseOutdated    its schema is another release's
+    │   └── DatabaseFailed      it refused a statement of ours
+    └── SubmissionError         a submission
+        ├── SubmissionNotFound  there is none of that id
+        ├── SubmissionEnded     it has ended, so it can't be cancelled
+        ├── SubmissionNotEnded  it has not ended, so it can't be tried again
+        └── TokenReused         a request token came again with another request
+
+Errors that pass by themselves once somebody makes room or the other side is back: a worker that
+meets one pauses with its job in hand, and goes on; none of the job's attempts is spent.
 """
 
 from __future__ import annotations
@@ -35,6 +53,10 @@ class IngestError(ClipwardenError):
     """Something went wrong between the input and the queue."""
 
     code = "ingest.error"
+
+
+class Passing(IngestError):
+    """A shortage or an outage: the work is to wait for its end, not to fail."""
 
 
 class InvalidSampling(IngestError):
@@ -122,8 +144,20 @@ class BlobCorrupt(BlobError):
     code = "blob.corrupt"
 
 
+class BlobStoreFull(Passing, BlobError):
+    """The store has no room left."""
+
+    code = "blob.store_full"
+
+
+class BlobStoreUnavailable(Passing, BlobError):
+    """The store does not answer."""
+
+    code = "blob.store_unavailable"
+
+
 class BlobStoreFailed(BlobError):
-    """The store can't be read or written: full, gone, or not ours."""
+    """The store refuses to be read or written: it is not ours, or damaged."""
 
     code = "blob.store_failed"
 
@@ -134,10 +168,16 @@ class QueueError(IngestError):
     code = "queue.error"
 
 
-class QueueUnavailable(QueueError):
+class QueueUnavailable(Passing, QueueError):
     """The queue server can't be reached or refuses us."""
 
     code = "queue.unavailable"
+
+
+class QueueFull(Passing, QueueError):
+    """The queue server takes no more: its memory or its disk is full."""
+
+    code = "queue.full"
 
 
 class QueueTaken(QueueError):
@@ -158,13 +198,85 @@ class JobRefused(QueueError):
     code = "queue.job_refused"
 
 
+class JobTimedOut(QueueError):
+    """A job took longer than it may."""
+
+    code = "queue.job_timed_out"
+
+
+class JobLapsed(QueueError):
+    """The processes that worked on a job died, or froze, more often than is believable."""
+
+    code = "queue.job_lapsed"
+
+
 class JobFailed(QueueError):
     """A job failed, at its last attempt, for a reason that is nobody's input."""
 
     code = "queue.job_failed"
 
 
-class DatabaseUnavailable(IngestError):
-    """The database can't be opened, read or written."""
+class DatabaseError(IngestError):
+    """Something is wrong with the database."""
+
+    code = "database.error"
+
+
+class DatabaseUnavailable(Passing, DatabaseError):
+    """The database can't be opened or reached."""
 
     code = "database.unavailable"
+
+
+class DatabaseLocked(Passing, DatabaseError):
+    """Another program holds the database's write lock for too long."""
+
+    code = "database.locked"
+
+
+class DatabaseFull(Passing, DatabaseError):
+    """The database's disk is full."""
+
+    code = "database.full"
+
+
+class DatabaseOutdated(DatabaseError):
+    """The database's schema is that of another release."""
+
+    code = "database.outdated"
+
+
+class DatabaseFailed(DatabaseError):
+    """The database refused a statement of ours: a defect, or a damaged file."""
+
+    code = "database.failed"
+
+
+class SubmissionError(IngestError):
+    """Something is wrong with a submission, or with what is asked of it."""
+
+    code = "submission.error"
+
+
+class SubmissionNotFound(SubmissionError):
+    """There is no submission of that id."""
+
+    code = "submission.not_found"
+
+
+class SubmissionEnded(SubmissionError):
+    """The submission has ended: there is nothing left to cancel."""
+
+    code = "submission.ended"
+
+
+class SubmissionNotEnded(SubmissionError):
+    """The submission is still being worked on: there is nothing to try again."""
+
+    code = "submission.not_ended"
+
+
+class TokenReused(SubmissionError):
+    """A request token came a second time, with another request."""
+
+    code = "submission.token_reused"

@@ -20,9 +20,30 @@ class StoreSettings(BaseModel):
         return value.get_secret_value()
 
 
+class WorkerLimits(BaseModel):
+    """When a worker process makes way for a fresh one, between two jobs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_jobs: int = Field(default=5000, ge=1)
+    max_rss_growth_mb: int = Field(default=2048, ge=16)
+    """Above what it held when it was ready; a model's size differs too much for one figure."""
+
+
 class ProcessSettings(BaseModel):
-    """What every worker process needs; all that sampling and finishing do."""
+    """What every worker process needs; all that finishing does.
+
+    `host` names the machine in queues of videos that stay where they are.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stores: StoreSettings
+    host: str = Field(min_length=1)
+    limits: WorkerLimits = WorkerLimits()
+
+
+class SamplerSettings(ProcessSettings):
+    """What a sampling process needs beyond that."""
+
+    max_queued_bytes: int = Field(default=512 * 1024 * 1024, ge=1)

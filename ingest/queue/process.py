@@ -21,6 +21,8 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 EXIT_FAILED = 1
 EXIT_ORPHANED = 71
+# It did as many jobs, or grew as much, as it may: start another, nothing is wrong.
+EXIT_RECYCLED = 75
 
 # A worker whose parent is gone may finish its batch, and no more.
 _ORPHAN_GRACE_S = 5.0
