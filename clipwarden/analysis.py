@@ -2,66 +2,58 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from pydantic import SecretStr
-from sqlalchemy import select
-
+from clipwarden.child import Role
 from clipwarden.data_folder import DataFolder
+from clipwarden.errors import SamplerMissing, ServiceNotRunning
+from clipwarden.following import Follower, Pending, Watcher
+from clipwarden.installation import StoreEnvironment, resolve_stores, served_queue
+from clipwarden.intake import Request, accept, prepare, source_name
+from clipwarden.joining import joined_stores
 from clipwarden.migrations import migrate
-from clipwarden.processes import Role, WorkerProcesses
+from clipwarden.processes import WorkerProcesses
 from clipwarden.queue_server import running_server
-from ingest.errors import MediaError, QueueLost
-from ingest.identity import identify
-from ingest.keys import pixels_root
-from ingest.media.check import check_input
+from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
+from clipwarden.sampling_hosts import samples_on
+from clipwarden.served_models import require_served
+from ingest.endings import cancel, cancel_runs
+from ingest.errors import MediaError
 from ingest.media.spec import SamplingSpec
 from ingest.queue.connection import claim_server
-from ingest.queue.gate import Gate, Progress
-from ingest.queue.payloads import Work
-from ingest.sampling import sampling_key
+from ingest.queue.names import Priority
 from ingest.settings import ProcessSettings, StoreSettings
 from ingest.stores import Stores
-from ingest.submissions import Wish, cancel_unfinished, fail, installation_id, submit
-from ingest.tables import DEFAULT_TENANT, Status, Submission
+from ingest.submissions import installation_id
+from ingest.tables import DEFAULT_TENANT
 from prompts.errors import ClipwardenError
 from prompts.schema import PromptSet
 from worker.document import ErrorInfo, ResultDocument, SamplingInfo, VideoInfo
+from worker.errors import ResultMissing
 from worker.models.card import ModelCard
+from worker.models.resolve import resolve_model
 from worker.results import is_embedded, model_info, prompt_set_info, read_document
-from worker.settings import EmbedderSettings
-from worker.texts import request_text_vectors, store_prompt_set
 
 _POLL_S = 0.1
-_MAX_WATCHED = 16
 
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """What to look for, and with what."""
+    """What to look for, and with what; device and batch size are for processes of our own."""
 
     model: ModelCard
-    device: str
-    batch_size: int
     sampling: SamplingSpec
     prompt_sets: tuple[PromptSet, ...]
-    redis_url: str | None
-
-
-@dataclass(frozen=True)
-class Pending:
-    """An input that is being analysed."""
-
-    index: int
-    path: Path
-    submission_id: str
-    work: Work
+    device: str
+    batch_size: int
+    environment: StoreEnvironment
+    host_name: str
 
 
 @dataclass(frozen=True)
@@ -73,203 +65,223 @@ class Finished:
     submission_id: str | None
 
 
-class Watcher:
-    """Told how a run goes on; the base tells nobody."""
+class Workers(Protocol):
+    """Processes that analyse."""
 
-    def starting(self) -> None:
-        """Queue server and workers are coming up."""
+    def check(self) -> None:
+        """Raise where they can't go on."""
 
-    def ready(self) -> None:
-        """Every worker takes jobs: the model is loaded."""
+    def all_ready(self) -> bool:
+        """Whether every one of them takes jobs."""
 
-    def progressed(self, pending: Pending, progress: Progress) -> None:
-        """An input is this far."""
 
-    def finished(self, finished: Finished) -> None:
-        """An input has its result."""
+class _Service:
+    """The processes of the service that works on a data folder."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._folder = folder
+
+    def check(self) -> None:
+        if served_queue(self._folder) is None:
+            raise ServiceNotRunning(
+                f"the service on {self._folder.root}, which this run had joined, has ended.",
+                "Run the command again: what is stored by now is not computed again.",
+            )
+
+    def all_ready(self) -> bool:
+        # It holds the model: that was asked for before the run began.
+        return True
 
 
 class Analysis:
-    """A running installation on a data folder, ready to analyse inputs."""
+    """An installation that is running, ready to analyse inputs.
+
+    `workers` are the processes that do the work, this run's own or a service's.
+    """
 
     def __init__(
-        self, settings: AnalysisSettings, stores: Stores, workers: WorkerProcesses
+        self, request: Request, stores: Stores, watcher: Watcher, workers: Workers
     ) -> None:
-        self._settings = settings
+        self._request = request
+        self._watcher = watcher
         self._workers = workers
+        self._follower = Follower(stores, watcher)
         self._was_ready = False
-        self._next_look = 0.0
+        self._next_look_s = 0.0
+        self._pending: list[Pending] = []
         self.stores = stores
 
-    def run(self, paths: Sequence[Path], watcher: Watcher) -> Iterator[Finished]:
+    @property
+    def unfinished_ids(self) -> tuple[str, ...]:
+        """The submissions of this run that have not ended."""
+        return tuple(entry.submission_id for entry in self._pending)
+
+    def run(self, paths: Sequence[Path]) -> Iterator[Finished]:
         """Analyse inputs and yield each one's result when it is there, in no fixed order.
 
         A bad input gives a failed document and ends nothing else. Raises WorkerFailed when the
         processes can't go on.
         """
-        pending: list[Pending] = []
         for index, path in enumerate(paths):
             try:
-                entry = self._submit(index, path)
+                accepted = accept(self.stores, self._request, path)
             except MediaError as error:
-                yield _announced(watcher, self._refused(index, path, error))
+                self._watcher.finished(index)
+                yield self._refused(index, source_name(path), error)
                 continue
-            pending.append(entry)
-            if time.monotonic() >= self._next_look:
-                yield from self._collect(pending, watcher)
-        while pending:
+            self._pending.append(
+                Pending(index, accepted.source, accepted.submission_id, accepted.work)
+            )
+            if time.monotonic() >= self._next_look_s:
+                yield from self._collect()
+        while self._pending:
             time.sleep(_POLL_S)
-            yield from self._collect(pending, watcher)
+            yield from self._collect()
 
-    def _collect(self, pending: list[Pending], watcher: Watcher) -> Iterator[Finished]:
-        """Yield what has ended since the last look, and remove it from `pending`."""
+    def _collect(self) -> Iterator[Finished]:
+        """Yield what has ended since the last look."""
+        self._look_at_workers()
+        for entry in self._follower.look(self._pending):
+            self._pending.remove(entry)
+            self._watcher.finished(entry.index)
+            yield self._result(entry)
+        self._next_look_s = time.monotonic() + _POLL_S
+
+    def _look_at_workers(self) -> None:
         self._workers.check()
         if not self._was_ready and self._workers.all_ready():
             self._was_ready = True
-            watcher.ready()
-        # The first in the queue are those that move, and more bars fit on no screen.
-        for entry in pending[:_MAX_WATCHED]:
-            watcher.progressed(entry, Gate(self.stores.redis, entry.work).progress())
-        waiting = self._unfinished()
-        ended = [entry for entry in pending if entry.submission_id not in waiting]
-        for entry in ended:
-            pending.remove(entry)
+            self._watcher.ready()
+
+    def _result(self, entry: Pending) -> Finished:
+        try:
             document = read_document(self.stores, DEFAULT_TENANT, entry.submission_id)
-            yield _announced(watcher, Finished(entry.index, document, entry.submission_id))
-        self._fail_lost(pending[:_MAX_WATCHED])
-        self._next_look = time.monotonic() + _POLL_S
+        except ResultMissing as error:
+            # Somebody purged it while we waited.
+            return self._refused(entry.index, entry.source, error)
+        return Finished(entry.index, document, entry.submission_id)
 
-    def _unfinished(self) -> set[str]:
-        query = select(Submission.id).where(
-            Submission.tenant == DEFAULT_TENANT, Submission.status == Status.QUEUED
-        )
-        with self.stores.database.read() as session:
-            return set(session.scalars(query))
-
-    def _fail_lost(self, pending: Sequence[Pending]) -> None:
-        """Fail submissions whose traces are gone from the queue server: nothing will end them.
-
-        A submission leaves the waiting set only after its end is recorded, so one that is in
-        neither place was wiped.
-        """
-        gone = [
-            entry
-            for entry in pending
-            if entry.submission_id not in Gate(self.stores.redis, entry.work).waiting()
-        ]
-        if not gone:
-            return
-        still_unfinished = self._unfinished()
-        for entry in gone:
-            if entry.submission_id in still_unfinished:
-                error = QueueLost(
-                    "what was queued for this video is gone from the queue server.",
-                    "Somebody or something wiped it; analyse the video again.",
-                )
-                database, redis = self.stores.database, self.stores.redis
-                fail(database, redis, entry.work, entry.submission_id, error)
-
-    def _submit(self, index: int, path: Path) -> Pending:
-        check_input(path)
-        settings = self._settings
-        identity = identify(path, _source_name(path))
-        work = Work(
-            tenant=DEFAULT_TENANT,
-            media_sha256=identity.sha256,
-            sampling_key=sampling_key(settings.sampling, settings.model.geometry),
-            model_key=settings.model.key,
-        )
-        wish = Wish(
-            work=work,
-            path=path.absolute(),
-            source=_source_name(path),
-            size_bytes=identity.size_bytes,
-            model_card=settings.model.to_json(),
-            sampling=settings.sampling.name,
-            geometry=settings.model.geometry.name,
-            prompt_set_sha256s=tuple(one.sha256 for one in settings.prompt_sets),
-        )
-        submission_id = submit(
-            self.stores.database,
-            self.stores.redis,
-            wish,
-            is_embedded=is_embedded(self.stores, work),
-        )
-        return Pending(index, path, submission_id, work)
-
-    def _refused(self, index: int, path: Path, error: ClipwardenError) -> Finished:
-        settings = self._settings
+    def _refused(self, index: int, source: str, error: ClipwardenError) -> Finished:
+        request = self._request
         document = ResultDocument(
             status="failed",
             error=ErrorInfo(code=error.code, message=error.message, cure=error.cure),
-            video=VideoInfo(id=uuid.uuid4().hex, source=_source_name(path)),
-            model=model_info(settings.model, device=None),
-            prompt_sets=tuple(prompt_set_info(one) for one in settings.prompt_sets),
+            video=VideoInfo(id=uuid.uuid4().hex, source=source),
+            model=model_info(request.model, device=None),
+            prompt_sets=tuple(prompt_set_info(one) for one in request.prompt_sets),
             sampling=SamplingInfo(
-                strategy=settings.sampling.strategy,
-                fps=float(settings.sampling.rate),
-                geometry=settings.model.geometry.name,
+                strategy=request.sampling.strategy,
+                fps=float(request.sampling.rate),
+                geometry=request.model.geometry.name,
             ),
         )
         return Finished(index, document, None)
 
 
-@contextmanager
+def analysis_model(folder: DataFolder, environment: StoreEnvironment, name: str) -> ModelCard:
+    """The model of a name: of those that the folder's running service holds, if there is one.
+
+    Raises ModelNotServed; without a service UnknownModel, ModelUnavailable, UnsupportedModel.
+    """
+    if served_queue(folder) is None:
+        return resolve_model(name)
+    with joined_stores(folder, environment) as stores:
+        return require_served(stores.redis, name)
+
+
 def running_analysis(
     folder: DataFolder, settings: AnalysisSettings, watcher: Watcher
+) -> AbstractContextManager[Analysis]:
+    """Join the service that works on a data folder; where there is none, be it for one run."""
+    request = Request(
+        model=settings.model,
+        sampling=settings.sampling,
+        prompt_sets=settings.prompt_sets,
+        priority=Priority.HIGH,
+        in_place_on=settings.host_name,
+        run_id=uuid.uuid4().hex,
+    )
+    if served_queue(folder) is None:
+        return _own_analysis(DataFolder.prepare(folder.root), settings, request, watcher)
+    return _joined_analysis(folder, settings, request, watcher)
+
+
+@contextmanager
+def _joined_analysis(
+    folder: DataFolder, settings: AnalysisSettings, request: Request, watcher: Watcher
+) -> Iterator[Analysis]:
+    """Ask the running service; starts and stops nothing."""
+    with joined_stores(folder, settings.environment) as stores:
+        host = settings.host_name
+        if not samples_on(stores.redis, host):
+            raise SamplerMissing(
+                f"the service that works on {folder.root} has no sampling process on this host "
+                f"({host}), where the files are.",
+                "Name the host as it is named there: --host-name NAME; or use clipwarden submit, "
+                "which copies the files to where every host sees them.",
+            )
+        prepare(stores, request)
+        watcher.starting()
+        analysis = Analysis(request, stores, watcher, _Service(folder))
+        try:
+            yield analysis
+        except BaseException:
+            _cancel(stores, analysis.unfinished_ids)
+            raise
+
+
+@contextmanager
+def _own_analysis(
+    folder: DataFolder, settings: AnalysisSettings, request: Request, watcher: Watcher
 ) -> Iterator[Analysis]:
     """Lock the data folder, start queue server and workers, and end them all on the way out."""
     with ExitStack() as stack:
         stack.enter_context(folder.lock())
         watcher.starting()
-        redis_url = settings.redis_url or stack.enter_context(running_server(folder))
-        store_settings = StoreSettings(
-            redis_url=SecretStr(redis_url),
-            database_url=SecretStr(folder.database_url),
-            blob_url=folder.blob_url,
-        )
+        redis_url = settings.environment.redis_url or stack.enter_context(running_server(folder))
+        store_settings = resolve_stores(folder, settings.environment, redis_url)
         stores = Stores.open(store_settings)
         stack.callback(stores.close)
         migrate(stores.database)
         claim_server(stores.redis, installation_id(stores.database))
         # What a killed run left unfinished was never asked for in this one.
-        cancel_unfinished(stores.database, stores.redis, DEFAULT_TENANT)
-        stores.blobs.delete_tree(pixels_root(DEFAULT_TENANT))
-        roles = _roles(settings, store_settings)
+        _cancel_runs(stores)
+        # Ours, once our workers have ended: nobody will fetch what is still queued then.
+        stack.enter_context(_cancelling_runs(stores))
+        roles = _roles(settings, request, store_settings)
         workers = stack.enter_context(WorkerProcesses(roles, folder.logs))
-        for prompt_set in settings.prompt_sets:
-            store_prompt_set(stores, DEFAULT_TENANT, prompt_set)
-            request_text_vectors(stores, DEFAULT_TENANT, settings.model.key, prompt_set.sha256)
-        try:
-            yield Analysis(settings, stores, workers)
-        except BaseException:
-            # Nobody will fetch what is still queued; its jobs must find that out by themselves.
-            # Where that fails, the error that ended the run is still the one to tell.
-            with suppress(ClipwardenError):
-                cancel_unfinished(stores.database, stores.redis, DEFAULT_TENANT)
-            raise
+        prepare(stores, request)
+        yield Analysis(request, stores, watcher, workers)
 
 
-def _roles(settings: AnalysisSettings, stores: StoreSettings) -> list[Role]:
-    cores = os.cpu_count() or 1
-    embedder = EmbedderSettings(
-        stores=stores,
-        model_card=settings.model.to_json(),
-        device=settings.device,
-        batch_size=settings.batch_size,
-    )
+@contextmanager
+def _cancelling_runs(stores: Stores) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # Where that fails, the error that ended the run is still the one to tell.
+        with suppress(ClipwardenError):
+            _cancel_runs(stores)
+        raise
+
+
+def _cancel_runs(stores: Stores) -> None:
+    cancel_runs(stores, DEFAULT_TENANT, lambda work: is_embedded(stores, work))
+
+
+def _cancel(stores: Stores, submission_ids: Sequence[str]) -> None:
+    for submission_id in submission_ids:
+        # One that has just ended, or was purged, needs no cancelling.
+        with suppress(ClipwardenError):
+            cancel(stores, DEFAULT_TENANT, submission_id, lambda work: is_embedded(stores, work))
+
+
+def _roles(settings: AnalysisSettings, request: Request, stores: StoreSettings) -> list[Role]:
+    shared = ProcessSettings(stores=stores, host=settings.host_name)
+    card = request.model.to_json()
     return [
-        Role("embed", "worker.embedder", embedder, threads=cores),
-        Role("sample", "ingest.sampler", ProcessSettings(stores=stores)),
-        Role("finish", "worker.finisher", ProcessSettings(stores=stores)),
+        embedder("embed", shared, card, settings.device, settings.batch_size, usable_cores()),
+        sampler("sample", shared),
+        finisher("finish", shared),
+        keeper("keep", shared),
     ]
-
-
-def _announced(watcher: Watcher, finished: Finished) -> Finished:
-    watcher.finished(finished)
-    return finished
-
-
-def _source_name(path: Path) -> str:
-    """The name as the user wrote it; bytes that are no text are escaped, for JSON has none."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

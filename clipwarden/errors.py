@@ -6,9 +6,16 @@ ClipwardenError (prompts.errors)
     ├── DataFolderUnusable   it can't be made, read or written
     ├── ServerMissing        no queue server binary and no REDIS_URL
     ├── ServerFailed         the embedded queue server doesn't start
+    ├── ServiceNotRunning    nobody serves the data folder
+    ├── StoresNotNamed       a role is to join an installation whose stores nobody named
+    ├── SqliteWithRemoteQueue  a database in a file, a queue on another host
     ├── WorkerFailed         a worker process can't be started, or keeps dying
     ├── WorkerRefused        a worker process says that it can't work, and why
-    └── OutputFailed         results can't be written where they should go
+    ├── OutputFailed         results can't be written where they should go
+    ├── ModelNotServed       no process holds the model that is asked for
+    ├── SamplerMissing       no process samples files where they lie on a host
+    ├── SubmissionUnfinished results are asked for before they are there
+    └── PurgeUnconfirmed     a purge was not confirmed
 """
 
 from __future__ import annotations
@@ -46,6 +53,24 @@ class ServerFailed(ProductError):
     code = "queue.server_failed"
 
 
+class ServiceNotRunning(ProductError):
+    """Nobody serves the data folder, so nothing would work on what is asked of it."""
+
+    code = "serve.not_running"
+
+
+class StoresNotNamed(ProductError):
+    """A role is to join an installation, but its queue, database or blob store was not named."""
+
+    code = "store.not_named"
+
+
+class SqliteWithRemoteQueue(ProductError):
+    """The database is a file of this machine while the queue serves other machines too."""
+
+    code = "store.sqlite_with_remote_queue"
+
+
 class WorkerFailed(ProductError):
     """A worker process can't be started, or dies again and again."""
 
@@ -66,3 +91,27 @@ class OutputFailed(ProductError):
     """Results can't be written where they should go."""
 
     code = "output.failed"
+
+
+class ModelNotServed(ProductError):
+    """No process of the installation holds the model, or several are held and none is named."""
+
+    code = "model.not_served"
+
+
+class SamplerMissing(ProductError):
+    """No sampling process works on the host where a file is to stay in place."""
+
+    code = "serve.no_sampler"
+
+
+class SubmissionUnfinished(ProductError):
+    """Results are asked for of a submission that is still being worked on."""
+
+    code = "submission.unfinished"
+
+
+class PurgeUnconfirmed(ProductError):
+    """A purge was asked for without --yes where nobody could be asked, or the answer was no."""
+
+    code = "purge.unconfirmed"

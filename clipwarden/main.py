@@ -14,7 +14,14 @@ from clipwarden.cli import prompts
 from clipwarden.cli.analyze import analyze
 from clipwarden.cli.doctor import doctor
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
+from clipwarden.cli.jobs import cancel, repair, retry
 from clipwarden.cli.output import discard_stdout
+from clipwarden.cli.purge import purge
+from clipwarden.cli.results import results
+from clipwarden.cli.serve import serve
+from clipwarden.cli.status import status
+from clipwarden.cli.submit import submit
+from clipwarden.cli.work import work
 from clipwarden.errors import OutputFailed, ProductError
 from prompts.errors import ClipwardenError
 
@@ -28,6 +35,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(analyze)
+app.command()(serve)
+app.command()(work)
+app.command()(submit)
+app.command()(status)
+app.command()(results)
+app.command()(cancel)
+app.command()(retry)
+app.command()(repair)
+app.command()(purge)
 app.command()(doctor)
 app.add_typer(prompts.app, name="prompts")
 

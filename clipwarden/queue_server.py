@@ -6,41 +6,42 @@ The server outlives a killed command. The next one finds its socket answering an
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import shutil
-import signal
-import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, RedisError
-from redis.retry import Retry
 
 from clipwarden.data_folder import DataFolder
-from clipwarden.errors import DataFolderUnusable, ServerFailed, ServerMissing
-from clipwarden.processes import interrupts_held
+from clipwarden.errors import ServerFailed, ServerMissing
+from clipwarden.events import Event, Observer, What, ignore
+from clipwarden.interrupts import interrupts_held
+from clipwarden.queue_options import server_arguments, server_environment
+from clipwarden.queue_socket import (
+    Answer,
+    ask,
+    holder,
+    make_private,
+    own_socket,
+    remove_socket,
+    shut_down,
+    socket_of_last_server,
+    write_note,
+)
+from clipwarden.restarts import FOR_A_SERVICE, Deaths, RestartPolicy
+from clipwarden.role_logs import ROTATION_PERIOD_S, rotate_log
+
+PROCESS_NAME = "queue"
 
 _START_TIMEOUT_S = 30.0
+
+# A server whose disk stalls answers late; one that was stopped, or hangs, never does.
+_PATIENCE_S = 10.0
 _STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.005
 
-# Jobs are references of half a kilobyte; this is room for hundreds of thousands of them.
-_MAX_MEMORY = "512mb"
-
-_SOCKET_NAME = "queue.sock"
-
-# The file in the queue folder that tells the next run where this one's server answers.
-_NOTE_NAME = "socket"
-
-_KEPT_VARIABLES = frozenset({"PATH", "LANG", "TZ", "HOME", "TMPDIR"})
-
-_SOCKET_CURE = "Set XDG_RUNTIME_DIR to a folder of your own with a short name."
 _OTHER_SERVER_CURE = "Mend that, or set REDIS_URL to another server."
 
 _SERVERS_ON_PATH = ("valkey-server", "redis-server")
@@ -52,22 +53,194 @@ def running_server(folder: DataFolder) -> Iterator[str]:
 
     Raises ServerMissing, ServerFailed, DataFolderUnusable.
     """
-    last_socket = _socket_of_last_server(folder)
-    socket_path = last_socket or _own_socket(folder)
-    process = None
+    with watched_server(folder) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def watched_server(
+    folder: DataFolder, observer: Observer = ignore, policy: RestartPolicy = FOR_A_SERVICE
+) -> Iterator[QueueServer]:
+    """Run the data folder's queue server, to be checked now and then; raises like `start`."""
+    server = QueueServer(folder, observer, policy)
     # One block from before the start to the end: an interrupt between two would lose the server.
     try:
-        if last_socket is None or not _answers(last_socket):
-            _remove(socket_path)
-            socket_path = _own_socket(folder)
-            _make_private(socket_path.parent)
-            with interrupts_held():
-                process = _launch(folder, socket_path)
-            _await_answer(folder, socket_path, process)
-        yield f"unix://{socket_path}"
+        server.start()
+        yield server
     finally:
+        server.stop()
+
+
+class QueueServer:
+    """The one server of a data folder; whoever starts it holds the folder's lock."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        observer: Observer = ignore,
+        policy: RestartPolicy = FOR_A_SERVICE,
+    ) -> None:
+        self._folder = folder
+        self._observer = observer
+        self._socket: Path | None = None
+        # A child of ours, or what a killed command left behind; None where it is dead.
+        self._process: subprocess.Popen[bytes] | psutil.Process | None = None
+        self._policy = policy
+        self._deaths = Deaths(policy)
+        self._started_s = self._restart_due_s = self._rotation_due_s = 0.0
+        self._is_ready = False
+
+    @property
+    def url(self) -> str:
+        """Where it answers, also after a restart."""
+        return f"unix://{self._socket}"
+
+    def start(self) -> None:
+        """Adopt the last command's server or start one, and wait until it has loaded its file.
+
+        One that does not answer within seconds is ended and replaced. Raises ServerMissing,
+        ServerFailed, DataFolderUnusable.
+        """
+        self._socket = socket_of_last_server(self._folder)
+        if self._socket is None or not self._adopt(self._socket):
+            if self._socket is not None:
+                remove_socket(self._socket)
+            self._socket = own_socket(self._folder)
+            make_private(self._socket.parent)
+            self._launch(self._socket)
+        self._await_answer(self._socket)
+        self._look_for_readiness(self._socket)
+
+    def check(self) -> None:
+        """Start it again on the same files and socket where it has died; waits for nothing."""
+        assert self._socket is not None
+        if self._process is not None:
+            self._look_for_death(self._process)
+        if self._process is not None:
+            self._look_for_readiness(self._socket)
+        elif time.monotonic() >= self._restart_due_s:
+            self._relaunch(self._socket)
+        if time.monotonic() >= self._rotation_due_s:
+            self._rotation_due_s = time.monotonic() + ROTATION_PERIOD_S
+            rotate_log(self._log)
+
+    def stop(self) -> None:
+        """Let the server write its file and leave; end it by force if it does not."""
         with interrupts_held():
-            _stop(socket_path, process)
+            if self._socket is None:
+                return
+            if self._process is not None:
+                shut_down(self._socket)
+                self._end(self._process)
+            remove_socket(self._socket)
+
+    @property
+    def _log(self) -> Path:
+        return self._folder.logs / "queue.log"
+
+    def _adopt(self, socket_path: Path) -> bool:
+        """Take over a server that answers there, or end one that holds the place in silence."""
+        answer = ask(socket_path, _PATIENCE_S)
+        if answer is Answer.NOBODY:
+            return False
+        orphan = holder(socket_path)
+        if orphan is None:
+            raise ServerFailed(
+                f"a queue server listens on {socket_path}, but no process of this machine is it.",
+                f"End what works in {self._folder.queue_folder}, perhaps in another container.",
+            )
+        if answer is Answer.SILENCE:
+            self._end(orphan, timeout_s=0.0)
+            return False
+        self._process = orphan
+        self._started_s = time.monotonic()
+        self._observer(Event(PROCESS_NAME, What.ADOPTED, pid=orphan.pid))
+        return True
+
+    def _launch(self, socket_path: Path) -> None:
+        binary = server_binary()
+        try:
+            write_note(self._folder, socket_path)
+            with interrupts_held():
+                self._process = subprocess.Popen(
+                    [str(binary), *server_arguments(self._folder, socket_path, self._log)],
+                    # Ctrl-C in the terminal must reach the workers before the server.
+                    start_new_session=True,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=server_environment(),
+                )
+        except OSError as error:
+            raise ServerFailed(
+                f"the embedded queue server can't be started: {error.filename or binary}: "
+                f"{error.strerror or error}.",
+                _OTHER_SERVER_CURE,
+            ) from error
+        self._started_s = time.monotonic()
+        self._is_ready = False
+        self._observer(Event(PROCESS_NAME, What.STARTED, pid=self._process.pid))
+
+    def _relaunch(self, socket_path: Path) -> None:
+        try:
+            # The folder lies where temporary files are cleaned up.
+            make_private(socket_path.parent)
+            self._launch(socket_path)
+        except (ServerFailed, ServerMissing) as error:
+            delay_s = self._postpone(lived_s=0.0)
+            self._observer(Event(PROCESS_NAME, What.REFUSED, restart_in_s=delay_s, error=error))
+
+    def _await_answer(self, socket_path: Path) -> None:
+        """Wait while it starts, and as long as it takes while it loads its file."""
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while (answer := ask(socket_path, patience_s=0.0)) is not Answer.READY:
+            status = self._process and _status(self._process)
+            out_of_time = answer is not Answer.LOADING and time.monotonic() > deadline
+            if status is not None or out_of_time:
+                reason = "it does not answer" if status is None else f"exit status {status}"
+                raise ServerFailed(
+                    f"the embedded queue server did not start ({reason}).",
+                    f"Its log is {self._log}; or set REDIS_URL to another server.",
+                )
+            time.sleep(_POLL_S)
+
+    def _look_for_death(self, process: subprocess.Popen[bytes] | psutil.Process) -> None:
+        status = _status(process)
+        if status is None:
+            return
+        lived_s = time.monotonic() - self._started_s
+        self._process, self._is_ready = None, False
+        delay_s = self._postpone(lived_s)
+        self._observer(Event(PROCESS_NAME, What.DIED, process.pid, status, delay_s))
+
+    def _look_for_readiness(self, socket_path: Path) -> None:
+        if not self._is_ready and ask(socket_path, patience_s=0.0) is Answer.READY:
+            self._is_ready = True
+            pid = self._process.pid if self._process else None
+            self._observer(Event(PROCESS_NAME, What.READY, pid=pid))
+
+    def _postpone(self, lived_s: float) -> float:
+        now_s = time.monotonic()
+        delay_s = self._policy.delay_s(self._deaths.add(now_s, lived_s))
+        self._restart_due_s = now_s + delay_s
+        return delay_s
+
+    def _end(
+        self,
+        process: subprocess.Popen[bytes] | psutil.Process,
+        timeout_s: float = _STOP_TIMEOUT_S,
+    ) -> None:
+        """Ask it to end, wait, kill it; one that was interrupted before it listened hears this."""
+        what, status = What.STOPPED, None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+            try:
+                status = process.wait(timeout_s)
+            except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+                process.kill()
+                what, status = What.KILLED, process.wait()
+        self._process = None
+        self._observer(Event(PROCESS_NAME, what, process.pid, status))
 
 
 def server_binary() -> Path:
@@ -87,177 +260,12 @@ def server_binary() -> Path:
     )
 
 
-def _own_socket(folder: DataFolder) -> Path:
+def _status(process: subprocess.Popen[bytes] | psutil.Process) -> int | None:
+    """Its exit status, or None while it lives; that of an adopted one is never known: 0."""
+    if isinstance(process, subprocess.Popen):
+        return process.poll()
     try:
-        return folder.socket_folder / _SOCKET_NAME
-    except OSError as error:
-        raise _failed("there is no folder for its socket", error, _SOCKET_CURE) from error
-
-
-def _socket_of_last_server(folder: DataFolder) -> Path | None:
-    """Where an orphan would answer; not by today's environment, which may name another place."""
-    note = folder.queue_folder / _NOTE_NAME
-    try:
-        path = Path(os.fsdecode(note.read_bytes()))
-        writer = note.stat().st_uid
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DataFolderUnusable(
-            f"{note} can't be read: {error.strerror}.", "Make it readable, or remove it."
-        ) from error
-    # After a power cut the file may be empty; no server lives through that.
-    if path == Path():
-        return None
-    if "\0" in str(path) or not (path.is_absolute() and path.name == _SOCKET_NAME):
-        raise DataFolderUnusable(
-            f"{note} is damaged: it names no socket of a queue server.",
-            "End a queue server that still works in that folder, then remove the file.",
-        )
-    # In a shared temporary folder anybody could have taken the name of one that is gone.
-    ours = _is_folder_of(path.parent, writer) or _is_folder_of(path.parent, os.getuid())
-    return path if ours else None
-
-
-def _is_folder_of(path: Path, uid: int) -> bool:
-    """Whether a user made that folder, and it is no link."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
-
-
-def _make_private(path: Path) -> None:
-    """Make the socket's folder; the temporary folder is shared, so refuse what another made."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_folder_of(path, os.getuid()):
-            raise PermissionError(errno.EPERM, "it is no folder of yours")
-        path.chmod(0o700)
-    except OSError as error:
-        raise _failed(f"its socket can't be in {path}", error, _SOCKET_CURE) from error
-
-
-def _launch(folder: DataFolder, socket_path: Path) -> subprocess.Popen[bytes]:
-    options = {
-        "port": "0",
-        "unixsocket": str(socket_path),
-        "unixsocketperm": "700",
-        "dir": str(folder.queue_folder),
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "save": "",
-        "maxmemory": _MAX_MEMORY,
-        # Evicting a job's key would lose work in silence.
-        "maxmemory-policy": "noeviction",
-        "logfile": str(folder.logs / "queue.log"),
-    }
-    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    binary = server_binary()
-    try:
-        (folder.queue_folder / _NOTE_NAME).write_bytes(os.fsencode(socket_path))
-        return subprocess.Popen(
-            [str(binary), *arguments],
-            # Ctrl-C in the terminal must reach the workers before the server.
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-        )
-    except OSError as error:
-        raise _failed(f"{error.filename or binary}", error, _OTHER_SERVER_CURE) from error
-
-
-def _environment() -> dict[str, str]:
-    """What a server needs of ours: none of it is a secret."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _KEPT_VARIABLES or name.startswith("LC_")
-    }
-
-
-def _await_answer(folder: DataFolder, socket_path: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while not _answers(socket_path):
-        status = process.poll()
-        if status is not None or time.monotonic() > deadline:
-            reason = "it does not answer" if status is None else f"exit status {status}"
-            raise ServerFailed(
-                f"the embedded queue server did not start ({reason}).",
-                f"Its log is {folder.logs / 'queue.log'}; or set REDIS_URL to another server.",
-            )
-        time.sleep(_POLL_S)
-
-
-def _failed(what: str, error: OSError, cure: str) -> ServerFailed:
-    reason = error.strerror or error
-    return ServerFailed(f"the embedded queue server can't be started: {what}: {reason}.", cure)
-
-
-def _answers(socket_path: Path) -> bool:
-    """Whether a server answers there; one that still loads its file is alive, so wait for it."""
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    with contextlib.closing(_client(socket_path)) as client:
-        while time.monotonic() < deadline:
-            try:
-                return bool(client.ping())
-            except BusyLoadingError:
-                time.sleep(_POLL_S)
-            except RedisError:
-                return False
-    return False
-
-
-def _stop(socket_path: Path, process: subprocess.Popen[bytes] | None) -> None:
-    """Let the server write its file and leave; end it by force if it does not."""
-    pid = process.pid if process else _server_pid(socket_path)
-    with (
-        contextlib.closing(_client(socket_path)) as client,
-        contextlib.suppress(RedisError),
-    ):
-        client.shutdown(nosave=True)
-    if process is not None:
-        # One that was interrupted before it listened did not hear the above.
-        process.terminate()
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    elif pid is not None:
-        _await_end(pid)
-    _remove(socket_path)
-
-
-def _remove(socket_path: Path) -> None:
-    """Remove a dead server's socket, and its folder where nothing else is in it."""
-    with contextlib.suppress(OSError):
-        socket_path.unlink(missing_ok=True)
-        socket_path.parent.rmdir()
-
-
-def _client(socket_path: Path) -> Redis:
-    """A client that takes the first refusal for an answer; redis-py would retry for seconds."""
-    return Redis(unix_socket_path=str(socket_path), retry=Retry(NoBackoff(), 0))
-
-
-def _server_pid(socket_path: Path) -> int | None:
-    with (
-        contextlib.closing(_client(socket_path)) as client,
-        contextlib.suppress(RedisError),
-    ):
-        return int(client.info("server")["process_id"])
-    return None
-
-
-def _await_end(pid: int) -> None:
-    """Wait for an adopted server, which is no child of ours."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        server = psutil.Process(pid)
-        try:
-            server.wait(_STOP_TIMEOUT_S)
-        except psutil.TimeoutExpired:
-            server.send_signal(signal.SIGKILL)
+        alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        alive = False
+    return None if alive else 0

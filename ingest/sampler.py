@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import sys
 
-from ingest.queue.connection import SAMPLE_QUEUE
 from ingest.queue.jobs import SAMPLE
+from ingest.queue.names import sample_queues
 from ingest.queue.runner import run_process
-from ingest.queue.worker import PinnedWorker, build_worker
+from ingest.queue.worker import PinnedWorker, WorkerIdentity, build_worker
 from ingest.sampling import SamplingJobs
-from ingest.settings import ProcessSettings
+from ingest.settings import SamplerSettings
 from ingest.stores import Stores
 
 
-def build_sampler(_settings: ProcessSettings, stores: Stores) -> PinnedWorker:
-    """Return the worker of the sampling queue."""
-    handlers = {SAMPLE: SamplingJobs(stores).handler}
-    return build_worker("sample", [SAMPLE_QUEUE], handlers, stores.redis)
+def build_sampler(settings: SamplerSettings, stores: Stores) -> PinnedWorker:
+    """Return the worker of the sampling queues."""
+    jobs = SamplingJobs(stores, host=settings.host, max_queued_bytes=settings.max_queued_bytes)
+    return build_worker(
+        WorkerIdentity("sample", settings.host),
+        sample_queues(settings.host),
+        {SAMPLE: jobs.handler},
+        stores.redis,
+        settings.limits,
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(run_process("sample", ProcessSettings, build_sampler))
+    sys.exit(run_process("sample", SamplerSettings, build_sampler))

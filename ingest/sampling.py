@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
-from urllib.parse import unquote_to_bytes, urlsplit
 
 import numpy as np
 import structlog
 
 from ingest.arrays import pack_arrays
-from ingest.errors import MediaChanged, MediaUnreadable
+from ingest.database import upsert
+from ingest.endings import fail, fail_all
+from ingest.errors import MediaChanged, MediaError, MediaNotFound, MediaUnreadable
 from ingest.evidence import pack_pictures
 from ingest.geometry import Geometry
-from ingest.identity import FileIdentity, identify
 from ingest.keys import evidence_key, pixels_key
 from ingest.media.check import displayed_name
 from ingest.media.decoder import decode
 from ingest.media.facts import DecodeSummary, SampledFrame, VideoFacts
 from ingest.media.spec import SamplingSpec
+from ingest.originals import Original, open_original
 from ingest.queue.attempts import Handler
-from ingest.queue.connection import (
-    EMBED_TIMEOUT_S,
-    embed_queue,
-    enqueue_once,
-    open_queue,
-    queue_length,
-)
-from ingest.queue.gate import Gate, chunk_member
+from ingest.queue.backlog import Backlog
+from ingest.queue.claims import Claim, Interrupted, Reason
+from ingest.queue.enqueueing import EMBED_TIMEOUT_S, enqueue_once, jobs_waiting
+from ingest.queue.gate import Gate
 from ingest.queue.jobs import EMBED
+from ingest.queue.meters import Meter, add_to_meters
+from ingest.queue.names import Priority, embed_queue, sample_queue
 from ingest.queue.payloads import EmbedJob, SampleJob, Work
 from ingest.queue.process import process_name
 from ingest.stores import Stores
-from ingest.submissions import end_sampling, fail
-from ingest.tables import Chunk, Sampling, Status, Submission
+from ingest.submissions import unfinished_of
+from ingest.tables import Chunk, Sampling, Submission
+from ingest.works import embed_job_id, end_job, sample_job_id
 from prompts.errors import ClipwardenError
 
 # About 10 MB of pixels at 224 px: seconds of work for an embedder, so that little is repeated
@@ -46,8 +45,6 @@ from prompts.errors import ClipwardenError
 # can't be continued.
 CHUNK_FRAMES = 64
 
-# How far sampling may run ahead of embedding: 320 MB of pixels at 224 px.
-MAX_QUEUED_CHUNKS = 32
 _ROOM_POLL_S = 0.2
 
 _log = structlog.get_logger("clipwarden.sampling")
@@ -58,106 +55,141 @@ def sampling_key(sampling: SamplingSpec, geometry: Geometry) -> str:
     return f"{sampling.name.replace(':', '-').replace('/', '_')}.{geometry.name}"
 
 
-class SamplingJobs:
-    """Handles the jobs of the sampling queue."""
+class SamplingFailures:
+    """What is said where a video can't be sampled."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
 
+    def give_up(self, args: object, error: ClipwardenError) -> None:
+        """End every submission that wants the work with the error."""
+        job = SampleJob.from_args(args)
+        ids = fail_all(self._stores, job.work, error)
+        _log.warning("sampling failed", work=job.work.id, submissions=ids, code=error.code)
+
+
+class SamplingJobs:
+    """Handles the jobs of the sampling queues.
+
+    `max_queued_bytes` bounds how far sampling may run ahead of embedding; `host` is where this
+    process can read files that stayed in place.
+    """
+
+    def __init__(self, stores: Stores, *, host: str, max_queued_bytes: int) -> None:
+        self._stores = stores
+        self._host = host
+        self._max_queued_bytes = max_queued_bytes
+        self._backlog = Backlog(stores.redis)
+
     @property
     def handler(self) -> Handler:
         """What a worker does with such a job."""
-        return Handler(self.run, self.give_up)
+        return Handler(self.run, SamplingFailures(self._stores).give_up)
 
-    def run(self, args: object) -> None:
-        """Sample the media of one submission."""
+    def run(self, args: object, claim: Claim) -> None:
+        """Sample the media of one work, for everybody who wants it."""
         job = SampleJob.from_args(args)
-        with self._stores.database.read() as session:
-            submission = session.get(Submission, (job.work.tenant, job.submission_id))
-            if submission is None or Status(submission.status).is_final:
-                return
-            session.expunge(submission)
-        path = _local_path(submission.media_url)
-        identity = identify(path, submission.source)
-        if identity.sha256 != job.work.media_sha256:
-            raise _changed(submission.source)
-        if self._sample(job, submission, path, identity):
-            end_sampling(self._stores.redis, job.work, job.submission_id)
+        wanting = unfinished_of(self._stores.database, job.work)
+        if not wanting:
+            end_job(self._stores.redis, job.work, sample_job_id(job.work))
+            return
+        with structlog.contextvars.bound_contextvars(submission=wanting[0].id, work=job.work.id):
+            try:
+                with open_original(self._stores, job.work, wanting, self._host) as original:
+                    is_done = self._sample(job, wanting[0], original, claim)
+            except (MediaNotFound, MediaChanged) as error:
+                is_done = self._leave_to_other_hosts(job.work, wanting, error)
+            if is_done:
+                claim.patiently(
+                    lambda: end_job(self._stores.redis, job.work, sample_job_id(job.work))
+                )
 
-    def give_up(self, args: object, error: ClipwardenError) -> None:
-        """End the submission with the error."""
-        job = SampleJob.from_args(args)
-        _log.warning("sampling failed", submission=job.submission_id, code=error.code)
-        fail(self._stores.database, self._stores.redis, job.work, job.submission_id, error)
+    def _leave_to_other_hosts(
+        self, work: Work, wanting: Sequence[Submission], error: MediaError
+    ) -> bool:
+        """Fail those whose file was to be found here; raises the error where that is everybody.
+
+        The finish of the others finds nothing sampled, and has that done where their file is.
+        """
+        here = [row for row in wanting if row.host in (None, self._host)]
+        if len(here) == len(wanting):
+            raise error
+        for row in here:
+            fail(self._stores, work, row.id, error)
+        return True
 
     def _sample(
-        self, job: SampleJob, submission: Submission, path: Path, identity: FileIdentity
+        self, job: SampleJob, submission: Submission, original: Original, claim: Claim
     ) -> bool:
-        """Store and queue every chunk; says False where the submission was cancelled meanwhile."""
+        """Store and queue every chunk; says False where nobody wants them any more."""
         sampling = SamplingSpec.parse(submission.sampling)
         geometry = Geometry.parse(submission.geometry)
         gate = Gate(self._stores.redis, job.work)
         attempt, chunks = uuid.uuid4().hex[:8], 0
-        with decode(path, sampling, geometry, source=submission.source) as session:
-            gate.start_progress(session.facts.estimated_frames)
+        with decode(original.path, sampling, geometry, source=original.source) as session:
+            gate.expect(session.facts.estimated_frames)
             for frames in _in_chunks(iter(session)):
-                if not self._await_room(gate, job):
+                if not claim.patiently(lambda: self._await_room(gate, job)):
                     return False
-                self._store_chunk(job.work, attempt, chunks, frames)
-                gate.count(sampled=len(frames))
+                # A full disk in the middle of a film is waited out here: its beginning would
+                # else be decoded again and again.
+                claim.patiently(lambda: self._store_chunk(job, attempt, chunks, frames, claim))  # noqa: B023 - called at once
                 chunks += 1
-        # Results are kept under the content's hash: a file that was replaced while it was being
-        # decoded must not pass for what it was before.
-        if not identity.still_holds(path):
-            raise _changed(submission.source)
+        original.check_unchanged()
         if not chunks:
             raise MediaUnreadable(
-                f"{displayed_name(submission.source)}: no picture of it could be decoded.",
+                f"{displayed_name(original.source)}: no picture of it could be decoded.",
                 "Play it to see whether it is damaged, or convert it.",
             )
-        self._record(job.work, session.facts, session.summary, chunks)
+        claim.patiently(
+            lambda: self._record(job.work, session.facts, session.summary, chunks, claim)
+        )
+        claim.patiently(lambda: gate.expect(session.summary.frames_sampled))
         return True
 
     def _await_room(self, gate: Gate, job: SampleJob) -> bool:
-        """Wait until the embedder has caught up; says whether anybody still waits for the video.
+        """Wait until the embedders have caught up; says whether anybody still wants the video.
 
-        Decoding is faster than embedding, and pixels are a hundred times larger than vectors.
+        Decoding is faster than embedding, and pixels are a hundred times larger than vectors. While
+        it waits it makes way for a more urgent video: to decode this one's beginning again costs
+        less than the urgent one's wait, for the embedders are busy anyway.
         """
-        queue = open_queue(embed_queue(job.work.model_key), self._stores.redis)
-        while job.submission_id in gate.waiting():
-            if queue_length(queue) < MAX_QUEUED_CHUNKS:
+        urgent = [
+            sample_queue(one, where)
+            for one in Priority
+            if one.goes_before(job.priority)
+            for where in (self._host, None)
+        ]
+        while gate.is_awaited():
+            if self._backlog.bytes_ahead_of(job.priority) < self._max_queued_bytes:
                 return True
+            if jobs_waiting(self._stores.redis, urgent):
+                raise Interrupted(Reason.HANDED_BACK)
             time.sleep(_ROOM_POLL_S)
         return False
 
     def _store_chunk(
-        self, work: Work, attempt: str, number: int, frames: list[SampledFrame]
+        self,
+        job: SampleJob,
+        attempt: str,
+        number: int,
+        frames: list[SampledFrame],
+        claim: Claim,
     ) -> None:
         """Store pixels and evidence, then the row, then the job: each names only what is there."""
+        claim.confirm()
+        work, redis = job.work, self._stores.redis
         times_us = np.array([frame.pts_us for frame in frames], np.int64)
-        pixels = np.stack([frame.pixels for frame in frames])
-        stored = self._stores.blobs.put(
-            pixels_key(work, attempt, number), pack_arrays(pts_us=times_us, pixels=pixels)
-        )
-        pictures = [(frame.pts_us, frame.thumbnail_jpeg) for frame in frames]
-        evidence = self._stores.blobs.put(evidence_key(work, number), pack_pictures(pictures))
-        with self._stores.database.begin() as session:
-            session.merge(
-                Chunk(
-                    tenant=work.tenant,
-                    media_sha256=work.media_sha256,
-                    sampling_key=work.sampling_key,
-                    number=number,
-                    frames=len(frames),
-                    first_us=frames[0].pts_us,
-                    last_us=frames[-1].pts_us,
-                    evidence_key=evidence.key,
-                    evidence_sha256=evidence.sha256,
-                )
-            )
-        Gate(self._stores.redis, work).open([chunk_member(number)])
+        pixels = pack_arrays(pts_us=times_us, pixels=np.stack([one.pixels for one in frames]))
+        stored = self._stores.blobs.put(pixels_key(work, attempt, number), pixels)
+        self._store_evidence(work, number, frames)
+        job_id = embed_job_id(work, attempt, number)
+        gate = Gate(redis, work)
+        gate.open([job_id])
+        self._backlog.add(job.priority, job_id, len(pixels))
         enqueue_once(
-            open_queue(embed_queue(work.model_key), self._stores.redis),
+            redis,
+            embed_queue(work.model_key, job.priority),
             EMBED,
             EmbedJob(
                 work=work,
@@ -166,43 +198,54 @@ class SamplingJobs:
                 frames=len(frames),
                 pixels_sha256=stored.sha256,
             ),
-            # By attempt: a job of an earlier one may be about to end, and would not come again.
-            job_id=f"embed-{attempt}-{work.id}-{number}",
+            job_id=job_id,
             timeout_s=EMBED_TIMEOUT_S,
         )
+        gate.note_sampled(number, len(frames))
+        add_to_meters(redis, {(Meter.FRAMES, "sample"): len(frames)})
 
-    def _record(self, work: Work, facts: VideoFacts, summary: DecodeSummary, chunks: int) -> None:
+    def _store_evidence(self, work: Work, number: int, frames: list[SampledFrame]) -> None:
+        pictures = pack_pictures([(frame.pts_us, frame.thumbnail_jpeg) for frame in frames])
+        key = evidence_key(work, number, hashlib.sha256(pictures).hexdigest())
+        evidence = self._stores.blobs.put(key, pictures)
+        row = Chunk(
+            tenant=work.tenant,
+            media_sha256=work.media_sha256,
+            sampling_key=work.sampling_key,
+            number=number,
+            frames=len(frames),
+            first_us=frames[0].pts_us,
+            last_us=frames[-1].pts_us,
+            evidence_key=evidence.key,
+            evidence_sha256=evidence.sha256,
+        )
         with self._stores.database.begin() as session:
-            session.merge(
-                Sampling(
-                    tenant=work.tenant,
-                    media_sha256=work.media_sha256,
-                    sampling_key=work.sampling_key,
-                    duration_us=summary.duration_us,
-                    width=facts.width,
-                    height=facts.height,
-                    codec=facts.codec,
-                    frames=summary.frames_sampled,
-                    chunks=chunks,
-                    warnings=list(summary.warnings),
-                    partial=summary.partial,
-                    decode_s=summary.decode_wall_s,
-                    sampled_by=process_name(),
-                    finished_at=datetime.now(UTC),
-                )
-            )
+            upsert(session, row)
 
-
-def _local_path(media_url: str) -> Path:
-    """Turn a file URL back into a path, whatever bytes its name is made of."""
-    return Path(os.fsdecode(unquote_to_bytes(urlsplit(media_url).path)))
-
-
-def _changed(source: str) -> MediaChanged:
-    return MediaChanged(
-        f"{displayed_name(source)}: the file changed after it was submitted.",
-        "Analyse it again once nothing writes to it any more.",
-    )
+    def _record(
+        self, work: Work, facts: VideoFacts, summary: DecodeSummary, chunks: int, claim: Claim
+    ) -> None:
+        claim.confirm()
+        row = Sampling(
+            tenant=work.tenant,
+            media_sha256=work.media_sha256,
+            sampling_key=work.sampling_key,
+            duration_us=summary.duration_us,
+            width=facts.width,
+            height=facts.height,
+            codec=facts.codec,
+            frames=summary.frames_sampled,
+            chunks=chunks,
+            warnings=list(summary.warnings),
+            partial=summary.partial,
+            decode_s=summary.decode_wall_s,
+            sampled_by=process_name(),
+            finished_at=datetime.now(UTC),
+        )
+        with self._stores.database.begin() as session:
+            upsert(session, row)
+        seconds = {(Meter.SECONDS, "sample"): summary.decode_wall_s}
+        add_to_meters(self._stores.redis, seconds)
 
 
 def _in_chunks(frames: Iterator[SampledFrame]) -> Iterator[list[SampledFrame]]:

@@ -21,10 +21,13 @@ class Stores:
     blobs: BlobStore
 
     @classmethod
-    def open(cls, settings: StoreSettings) -> Stores:
-        """Open all three; raises QueueUnavailable where the queue server doesn't answer."""
+    def open(cls, settings: StoreSettings, *, patient: bool = False) -> Stores:
+        """Open all three; raises QueueUnavailable where the queue server doesn't answer.
+
+        `patient` is for processes that stay: they ride out a restart of the queue server.
+        """
         return cls(
-            redis=connect(settings.redis_url.get_secret_value()),
+            redis=connect(settings.redis_url.get_secret_value(), patient=patient),
             database=Database(settings.database_url.get_secret_value()),
             blobs=BlobStore(settings.blob_url),
         )

@@ -1,4 +1,4 @@
-"""The life of a submission in SQL: queued, then done, partial, failed or cancelled."""
+"""Recording what somebody wants analysed, and looking up what was recorded."""
 
 from __future__ import annotations
 
@@ -8,38 +8,56 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from redis import Redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ingest.database import Database
-from ingest.queue.connection import (
-    FINISH_QUEUE,
-    FINISH_TIMEOUT_S,
-    SAMPLE_QUEUE,
-    SAMPLE_TIMEOUT_S,
-    enqueue_once,
-    open_queue,
-)
-from ingest.queue.gate import SAMPLING, Gate
-from ingest.queue.jobs import FINISH, SAMPLE
-from ingest.queue.payloads import FinishJob, SampleJob, Work
-from ingest.tables import Installation, Status, Submission
-from prompts.errors import ClipwardenError
+from ingest.database import Database, insert_if_absent
+from ingest.errors import SubmissionNotFound, TokenReused
+from ingest.keys import media_key
+from ingest.queue.names import Priority
+from ingest.queue.payloads import Work
+from ingest.stores import Stores
+from ingest.tables import Installation, Media, Status, Submission
+from ingest.works import IsEmbedded, set_out
+
+_ID_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """A file that stays where it is, on the host that can read it."""
+
+    path: Path
+    host: str
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be analysed, and how; everything a submission row and its jobs need."""
+    """What is to be analysed, and how; everything a submission row and its jobs need.
+
+    Without `in_place` the media's copy is in the blob store. `run_id` names the run of a command
+    that waits for the result.
+    """
 
     work: Work
-    path: Path
     source: str
     size_bytes: int
+    in_place: InPlace | None
     model_card: str
     sampling: str
     geometry: str
     prompt_set_sha256s: tuple[str, ...]
+    priority: Priority = Priority.NORMAL
+    request_token: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A submission's id, and whether it was made just now or by an earlier request."""
+
+    id: str
+    is_new: bool
 
 
 def installation_id(database: Database) -> str:
@@ -52,124 +70,106 @@ def installation_id(database: Database) -> str:
         return row.id
 
 
-def submit(database: Database, connection: Redis, wish: Wish, *, is_embedded: bool) -> str:
-    """Record a wish, queue its first job, and return the submission's id.
+def submit(stores: Stores, wish: Wish, is_embedded: IsEmbedded) -> Submitted:
+    """Record a wish and queue what it needs.
 
-    Where the work is embedded already there is nothing to sample: only the finish is queued.
+    The same request token a second time gives the same submission, and nothing is done again;
+    raises TokenReused where it came with another wish.
     """
-    submission_id = uuid.uuid4().hex
-    with database.begin() as session:
-        session.add(_row(submission_id, wish))
-    gate = Gate(connection, wish.work)
-    if is_embedded:
-        gate.join(submission_id)
-        queue_finish(connection, wish.work, [submission_id])
-        return submission_id
-    # Pending from now on, not from when it is sampled: else a chunk left over from a cancelled
-    # video, of which others were dropped, could be the last one and end the work.
-    gate.open([_sampling_member(submission_id)])
-    gate.join(submission_id)
-    job = SampleJob(
-        submission_id=submission_id,
-        work=wish.work,
-    )
-    enqueue_once(
-        open_queue(SAMPLE_QUEUE, connection),
-        SAMPLE,
-        job,
-        job_id=f"sample-{submission_id}",
-        timeout_s=SAMPLE_TIMEOUT_S,
-    )
-    return submission_id
-
-
-def end_sampling(connection: Redis, work: Work, submission_id: str) -> None:
-    """Say that a submission's sampling is over, whatever came of it.
-
-    Where nothing else is pending, this queues the finish of all who wait for the work.
-    """
-    gate = Gate(connection, work)
-    if gate.close([_sampling_member(submission_id)]):
-        queue_finish(connection, work, gate.waiting())
-
-
-def queue_finish(connection: Redis, work: Work, submission_ids: Sequence[str]) -> None:
-    """Queue the finish job of each submission, once."""
-    queue = open_queue(FINISH_QUEUE, connection)
-    for submission_id in submission_ids:
-        enqueue_once(
-            queue,
-            FINISH,
-            FinishJob(submission_id=submission_id, work=work),
-            job_id=f"finish-{submission_id}",
-            timeout_s=FINISH_TIMEOUT_S,
-        )
-
-
-def fail(
-    database: Database, connection: Redis, work: Work, submission_id: str, error: ClipwardenError
-) -> None:
-    """End a submission with an error, unless it has ended."""
-    with database.begin() as session:
-        row = _find(session, work.tenant, submission_id)
-        if row is not None and not Status(row.status).is_final:
-            row.status = Status.FAILED
-            row.error_code, row.error_message, row.error_cure = (
-                error.code,
-                error.message,
-                error.cure,
+    row = _row(wish)
+    with stores.database.begin() as session:
+        insert_if_absent(session, _media(wish))
+        if wish.in_place is None:
+            media = session.get_one(Media, (wish.work.tenant, wish.work.media_sha256))
+            media.blob_key = media_key(wish.work.tenant, wish.work.media_sha256)
+        session.flush()
+        earlier = None if insert_if_absent(session, row) else _of_token(session, wish)
+        if earlier is not None and not _is_same(earlier, wish):
+            # Inside, so that nothing is left of a media that nobody submitted.
+            raise TokenReused(
+                f"the request token {wish.request_token!r} was used for another request before.",
+                "Make a new token for a new request; the same one is for trying the same again.",
             )
-            row.finished_at = datetime.now(UTC)
-    Gate(connection, work).leave(submission_id)
-    end_sampling(connection, work, submission_id)
+        session.expunge_all()
+    chosen = earlier or row
+    # Also for an earlier one: its client may have died between the row and the queue.
+    if not Status(chosen.status).is_final:
+        set_out(stores.redis, chosen, is_embedded)
+    return Submitted(chosen.id, is_new=earlier is None)
 
 
-def cancel_unfinished(database: Database, connection: Redis, tenant: str) -> int:
-    """Cancel every submission that has not ended, and return how many there were.
+def find_submission(database: Database, tenant: str, submission_id: str) -> Submission:
+    """Return a submission by its id, or by the beginning of it; raises SubmissionNotFound."""
+    prefix = submission_id.lower()
+    rows: Sequence[Submission] = ()
+    if prefix and len(prefix) <= _ID_DIGITS and all(one in "0123456789abcdef" for one in prefix):
+        with database.read() as session:
+            query = select(Submission).where(
+                Submission.tenant == tenant, Submission.id.startswith(prefix)
+            )
+            rows = session.scalars(query.limit(2)).all()
+            session.expunge_all()
+    if len(rows) == 1:
+        return rows[0]
+    what = (
+        f"several submissions begin with {submission_id!r}"
+        if rows
+        else (f"there is no submission {submission_id!r}")
+    )
+    raise SubmissionNotFound(f"{what}.", "`clipwarden status` lists them with their ids.")
 
-    Their queued jobs find nobody waiting and end themselves.
-    """
-    with database.begin() as session:
-        query = select(Submission).where(
-            Submission.tenant == tenant, Submission.status == Status.QUEUED
-        )
-        rows = session.scalars(query).all()
-        for row in rows:
-            row.status = Status.CANCELLED
-            row.finished_at = datetime.now(UTC)
-        unfinished = [(row.id, work_of(row)) for row in rows]
-    for submission_id, work in unfinished:
-        Gate(connection, work).leave(submission_id)
-    for submission_id, work in unfinished:
-        end_sampling(connection, work, submission_id)
-    return len(unfinished)
+
+def unfinished_of(database: Database, work: Work) -> list[Submission]:
+    """The submissions that want a work and have not ended, oldest first."""
+    query = select(Submission).where(
+        Submission.tenant == work.tenant,
+        Submission.media_sha256 == work.media_sha256,
+        Submission.sampling_key == work.sampling_key,
+        Submission.model_key == work.model_key,
+        Submission.status == Status.QUEUED,
+    )
+    with database.read() as session:
+        rows = list(session.scalars(query.order_by(Submission.created_at, Submission.id)))
+        session.expunge_all()
+    return rows
 
 
-def work_of(row: Submission) -> Work:
-    """The work that a submission waits for."""
-    return Work(
-        tenant=row.tenant,
-        media_sha256=row.media_sha256,
-        sampling_key=row.sampling_key,
-        model_key=row.model_key,
+def _of_token(session: Session, wish: Wish) -> Submission:
+    query = select(Submission).where(
+        Submission.tenant == wish.work.tenant, Submission.request_token == wish.request_token
+    )
+    return session.scalars(query).one()
+
+
+def _is_same(row: Submission, wish: Wish) -> bool:
+    asked = (wish.work.media_sha256, wish.work.sampling_key, wish.work.model_key)
+    return (
+        row.media_sha256,
+        row.sampling_key,
+        row.model_key,
+    ) == asked and tuple(row.prompt_sets) == wish.prompt_set_sha256s
+
+
+def _media(wish: Wish) -> Media:
+    return Media(
+        tenant=wish.work.tenant,
+        sha256=wish.work.media_sha256,
+        size_bytes=wish.size_bytes,
+        blob_key=None,
+        created_at=datetime.now(UTC),
     )
 
 
-def _sampling_member(submission_id: str) -> str:
-    """The name under which a submission's sampling is pending."""
-    return f"{SAMPLING}:{submission_id}"
-
-
-def _find(session: Session, tenant: str, submission_id: str) -> Submission | None:
-    return session.get(Submission, (tenant, submission_id))
-
-
-def _row(submission_id: str, wish: Wish) -> Submission:
+def _row(wish: Wish) -> Submission:
     return Submission(
         tenant=wish.work.tenant,
-        id=submission_id,
+        id=uuid.uuid4().hex,
+        request_token=wish.request_token,
+        run_id=wish.run_id,
+        priority=wish.priority,
         source=wish.source,
-        media_url=wish.path.as_uri(),
+        location=None if wish.in_place is None else wish.in_place.path.as_uri(),
+        host=None if wish.in_place is None else wish.in_place.host,
         media_sha256=wish.work.media_sha256,
         size_bytes=wish.size_bytes,
         model_key=wish.work.model_key,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, Index, String, Text
+from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ingest.database import Base, BigInt
@@ -40,16 +40,42 @@ class Installation(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
+class Media(Base):
+    """One content, whoever submitted it and under whatever names."""
+
+    __tablename__ = "media"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size_bytes: Mapped[BigInt]
+    blob_key: Mapped[str | None] = mapped_column(String(512))
+    """Where its copy lies in the blob store; None where nobody copied it, or no longer."""
+    created_at: Mapped[datetime]
+
+
 class Submission(Base):
     """One wish: analyse this media with this model, sampling and these prompt sets."""
 
     __tablename__ = "submissions"
-    __table_args__ = (Index("submissions_by_status", "tenant", "status"),)
+    __table_args__ = (
+        Index("submissions_by_status", "tenant", "status"),
+        Index("submissions_by_media", "tenant", "media_sha256"),
+        # SQL takes two nulls for different: those without a token don't clash.
+        UniqueConstraint("tenant", "request_token", name="submissions_by_token"),
+    )
 
     tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    request_token: Mapped[str | None] = mapped_column(String(128))
+    """The client's own name for its request: the same one twice is one submission."""
+    run_id: Mapped[str | None] = mapped_column(String(32))
+    """The run of a command that waits for the result itself; None where it is left to the queue."""
+    priority: Mapped[str] = mapped_column(String(16))
     source: Mapped[str] = mapped_column(Text)
-    media_url: Mapped[str] = mapped_column(Text)
+    location: Mapped[str | None] = mapped_column(Text)
+    """A file URL, where the file stays on its host; None where it was copied."""
+    host: Mapped[str | None] = mapped_column(String(255))
+    """The host where `location` means something."""
     media_sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[BigInt]
     model_key: Mapped[str] = mapped_column(String(16))

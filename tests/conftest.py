@@ -16,11 +16,24 @@ from clipwarden.queue_server import running_server
 from ingest.settings import StoreSettings
 from ingest.stores import Stores
 
+pytest_plugins = ["tests.servers.postgres", "tests.servers.s3"]
+
+FILES = "sqlite+folder"
+SERVERS = "postgres+s3"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that is marked `every_backend`, and uses the stores, on each kind of them."""
+    is_marked = metafunc.definition.get_closest_marker("every_backend") is not None
+    if is_marked and "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", [FILES, SERVERS], indirect=True)
+
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own settings out of the tests."""
-    for name in ("REDIS_URL", "CLIPWARDEN_DATA"):
+    own = [name for name in os.environ if name.startswith(("CLIPWARDEN_", "AWS_", "PG"))]
+    for name in {"REDIS_URL", *own} - {"CLIPWARDEN_TEST_ALL"}:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
@@ -43,13 +56,34 @@ def queue_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def store_settings(queue_server: str, tmp_path: Path) -> StoreSettings:
-    """Stores of one test: the shared server, a database and a blob folder of its own."""
-    folder = DataFolder.prepare(tmp_path / "data")
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which stores a test runs on: files, or servers."""
+    return str(getattr(request, "param", FILES))
+
+
+@pytest.fixture
+def database_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of an empty database of one test."""
+    if backend == SERVERS:
+        return str(request.getfixturevalue("postgres_url"))
+    return DataFolder.prepare(tmp_path / "data").database_url
+
+
+@pytest.fixture
+def blob_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of an empty blob store of one test."""
+    if backend == SERVERS:
+        return str(request.getfixturevalue("bucket_url"))
+    return DataFolder.prepare(tmp_path / "data").blob_url
+
+
+@pytest.fixture
+def store_settings(queue_server: str, database_url: str, blob_url: str) -> StoreSettings:
+    """Stores of one test: the shared queue server, a database and a blob store of its own."""
     return StoreSettings(
         redis_url=SecretStr(queue_server),
-        database_url=SecretStr(folder.database_url),
-        blob_url=folder.blob_url,
+        database_url=SecretStr(database_url),
+        blob_url=blob_url,
     )
 
 

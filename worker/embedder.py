@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from ingest.queue.connection import embed_queue, text_queue
+from ingest.queue.names import embed_queues
+from ingest.queue.presence import ModelOnCard
 from ingest.queue.runner import run_process
-from ingest.queue.worker import PinnedWorker, build_worker
+from ingest.queue.worker import PinnedWorker, WorkerIdentity, build_worker
 from ingest.stores import Stores
 from worker.embedding import EmbeddingJobs
+from worker.encoders.device import memory_reader
 from worker.encoders.load import load_encoder
 from worker.models.card import ModelCard
 from worker.settings import EmbedderSettings
@@ -22,9 +24,24 @@ def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
     card = ModelCard.from_json(settings.model_card)
     encoder = load_encoder(card, settings.device)
     jobs = EmbeddingJobs(stores, encoder, settings.batch_size)
-    # Texts first: they are few, and finishing waits for them.
-    queues = [text_queue(card.key), embed_queue(card.key)]
-    return build_worker("embed", queues, jobs.handlers, stores.redis)
+    memory_bytes = memory_reader(settings.device)
+
+    def model() -> ModelOnCard:
+        return ModelOnCard(
+            key=card.key,
+            id=card.id,
+            card=settings.model_card,
+            device=encoder.device,
+            memory_bytes=memory_bytes(),
+        )
+
+    return build_worker(
+        WorkerIdentity("embed", settings.host, model),
+        embed_queues(card.key),
+        jobs.handlers,
+        stores.redis,
+        settings.limits,
+    )
 
 
 if __name__ == "__main__":

@@ -2,28 +2,67 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
+from ingest.database import upsert
+from ingest.endings import fail_all
+from ingest.errors import BlobCorrupt, BlobMissing
 from ingest.keys import embedding_key, pixels_key, text_vectors_key
 from ingest.queue.attempts import Handler
-from ingest.queue.gate import Gate, chunk_member
+from ingest.queue.backlog import Backlog
+from ingest.queue.claims import Claim
+from ingest.queue.gate import Gate
 from ingest.queue.jobs import EMBED, TEXT
+from ingest.queue.meters import Meter, add_to_meters
 from ingest.queue.payloads import EmbedJob, TextJob, Work
 from ingest.queue.process import process_name
 from ingest.stores import Stores
-from ingest.submissions import fail, queue_finish
+from ingest.works import embed_job_id, end_job
 from prompts.errors import ClipwardenError
 from worker.encoders.batching import embed_in_batches
 from worker.encoders.protocol import Encoder
 from worker.tables import Embedding
 from worker.texts import load_stored_prompt_set
 
+Chunk = Mapping[str, NDArray[Any]]
+
 _log = structlog.get_logger("clipwarden.embedding")
+
+
+class _Unwanted(Exception):
+    """Nobody waits for the work any more."""
+
+
+class EmbeddingFailures:
+    """What is said where a chunk or a prompt set can't be embedded; needs no model."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def give_up_chunk(self, args: object, error: ClipwardenError) -> None:
+        """End every submission that wants the chunk's work with the error."""
+        job = EmbedJob.from_args(args)
+        ids = fail_all(self._stores, job.work, error)
+        _log.warning("embedding failed", work=job.work.id, submissions=ids, code=error.code)
+        # Whoever submits the video again has it sampled again.
+        self._stores.blobs.delete(_pixels_key(job))
+        Backlog(self._stores.redis).remove(_job_id(job))
+        end_job(self._stores.redis, job.work, _job_id(job))
+
+    def give_up_texts(self, args: object, error: ClipwardenError) -> None:
+        """Only note it: the finish job that waits for the texts sees that their job failed."""
+        job = TextJob.from_args(args)
+        _log.warning("texts failed", prompt_set=job.prompt_set_sha256, code=error.code)
 
 
 class EmbeddingJobs:
@@ -37,33 +76,38 @@ class EmbeddingJobs:
     @property
     def handlers(self) -> dict[str, Handler]:
         """What a worker does with chunks and with texts, by the jobs' names."""
+        failures = EmbeddingFailures(self._stores)
         return {
-            EMBED: Handler(self.embed_chunk, self.give_up_chunk),
-            TEXT: Handler(self.embed_texts, self.give_up_texts),
+            EMBED: Handler(self.embed_chunk, failures.give_up_chunk, self.load_chunk),
+            TEXT: Handler(self.embed_texts, failures.give_up_texts),
         }
 
-    def embed_chunk(self, args: object) -> None:
+    def load_chunk(self, args: object) -> Chunk | None:
+        """Read a chunk's pixels and times; None where they are not needed, or lost."""
+        job = EmbedJob.from_args(args)
+        if not Gate(self._stores.redis, job.work).is_awaited() or self._is_stored(job):
+            return None
+        return self._read_pixels(job)
+
+    def embed_chunk(self, args: object, claim: Claim) -> None:
         """Embed one chunk; the last chunk of a work queues the finish of all who wait for it."""
         job = EmbedJob.from_args(args)
         gate = Gate(self._stores.redis, job.work)
         # Nobody waits for a cancelled video: its chunks are dropped, not embedded.
-        if gate.waiting() and not self._is_stored(job):
-            self._embed(job)
-            gate.count(embedded=job.frames)
+        with (
+            structlog.contextvars.bound_contextvars(work=job.work.id, chunk=job.chunk),
+            suppress(_Unwanted),
+        ):
+            _require_awaited(gate)
+            if not self._is_stored(job):
+                self._embed(job, gate, claim)
+            gate.note_embedded(job.chunk, job.frames)
+        claim.confirm()
         self._stores.blobs.delete(_pixels_key(job))
-        if gate.close([chunk_member(job.chunk)]):
-            queue_finish(self._stores.redis, job.work, gate.waiting())
+        Backlog(self._stores.redis).remove(_job_id(job))
+        end_job(self._stores.redis, job.work, _job_id(job))
 
-    def give_up_chunk(self, args: object, error: ClipwardenError) -> None:
-        """End every submission that waits for the chunk's work with the error."""
-        job = EmbedJob.from_args(args)
-        for submission_id in Gate(self._stores.redis, job.work).waiting():
-            _log.warning("embedding failed", submission=submission_id, code=error.code)
-            fail(self._stores.database, self._stores.redis, job.work, submission_id, error)
-        # Whoever submits the video again has it sampled again.
-        self._stores.blobs.delete(_pixels_key(job))
-
-    def embed_texts(self, args: object) -> None:
+    def embed_texts(self, args: object, claim: Claim) -> None:
         """Embed the texts of a prompt set, once per model and set."""
         job = TextJob.from_args(args)
         key = text_vectors_key(job.tenant, job.model_key, job.prompt_set_sha256)
@@ -71,12 +115,8 @@ class EmbeddingJobs:
             return
         prompt_set = load_stored_prompt_set(self._stores, job.tenant, job.prompt_set_sha256)
         vectors = self._encoder.embed_texts(prompt_set.texts())
+        claim.confirm()
         self._stores.blobs.put(key, pack_arrays(vectors=vectors))
-
-    def give_up_texts(self, args: object, error: ClipwardenError) -> None:
-        """Only note it: the finish job that waits for the texts sees that their job failed."""
-        job = TextJob.from_args(args)
-        _log.warning("texts failed", prompt_set=job.prompt_set_sha256, code=error.code)
 
     def _is_stored(self, job: EmbedJob) -> bool:
         """Whether exactly these pixels are embedded, by an earlier attempt or another video."""
@@ -84,39 +124,76 @@ class EmbeddingJobs:
             stored = session.get(Embedding, (*_work_key(job.work), job.chunk))
             return stored is not None and stored.pixels_sha256 == job.pixels_sha256
 
-    def _embed(self, job: EmbedJob) -> None:
-        content = self._stores.blobs.get(BlobRef(_pixels_key(job), job.pixels_sha256))
-        chunk = unpack_arrays(content)
+    def _read_pixels(self, job: EmbedJob) -> Chunk | None:
+        try:
+            content = self._stores.blobs.get(BlobRef(_pixels_key(job), job.pixels_sha256))
+        except (BlobMissing, BlobCorrupt) as error:
+            # No fault of the video: finishing sees that the chunk is missing and has it made anew.
+            _log.warning("pixels are lost", code=error.code, reason=error.message)
+            return None
+        return unpack_arrays(content)
+
+    def _embed(self, job: EmbedJob, gate: Gate, claim: Claim) -> None:
+        loaded = claim.loaded
+        chunk = loaded if isinstance(loaded, Mapping) else self._read_pixels(job)
+        if chunk is None:
+            return
+        gate.note_begun()
         began = time.perf_counter()
-        vectors, batches = embed_in_batches(self._encoder, chunk["pixels"], self._batch_size)
+        vectors, batches = embed_in_batches(
+            self._encoder,
+            chunk["pixels"],
+            self._batch_size,
+            before_each=lambda: _require_awaited(gate),
+        )
         embed_s = time.perf_counter() - began
-        stored = self._stores.blobs.put(
-            embedding_key(job.work, job.chunk),
-            pack_arrays(pts_us=chunk["pts_us"].astype(np.int64), vectors=vectors),
+        content = pack_arrays(pts_us=chunk["pts_us"].astype(np.int64), vectors=vectors)
+        key = embedding_key(job.work, job.chunk, hashlib.sha256(content).hexdigest())
+        claim.confirm()
+        stored = self._stores.blobs.put(key, content)
+        row = Embedding(
+            tenant=job.work.tenant,
+            media_sha256=job.work.media_sha256,
+            sampling_key=job.work.sampling_key,
+            model_key=job.work.model_key,
+            chunk=job.chunk,
+            frames=len(vectors),
+            blob_key=stored.key,
+            blob_sha256=stored.sha256,
+            pixels_sha256=job.pixels_sha256,
+            batches=batches,
+            batch_size=self._batch_size,
+            embed_s=embed_s,
+            device=self._encoder.device,
+            embedded_by=process_name(),
         )
         with self._stores.database.begin() as session:
-            session.merge(
-                Embedding(
-                    tenant=job.work.tenant,
-                    media_sha256=job.work.media_sha256,
-                    sampling_key=job.work.sampling_key,
-                    model_key=job.work.model_key,
-                    chunk=job.chunk,
-                    frames=len(vectors),
-                    blob_key=stored.key,
-                    blob_sha256=stored.sha256,
-                    pixels_sha256=job.pixels_sha256,
-                    batches=batches,
-                    batch_size=self._batch_size,
-                    embed_s=embed_s,
-                    device=self._encoder.device,
-                    embedded_by=process_name(),
-                )
-            )
+            upsert(session, row)
+        self._count(job, len(vectors), batches, embed_s)
+
+    def _count(self, job: EmbedJob, frames: int, batches: int, embed_s: float) -> None:
+        model = job.work.model_key
+        amounts = {
+            (Meter.FRAMES, "embed"): frames,
+            (Meter.SECONDS, "embed"): embed_s,
+            (Meter.BATCHES, model): batches,
+            (Meter.BATCH_FRAMES, model): frames,
+            (Meter.BATCH_SLOTS, model): batches * self._batch_size,
+        }
+        add_to_meters(self._stores.redis, amounts)
+
+
+def _require_awaited(gate: Gate) -> None:
+    if not gate.is_awaited():
+        raise _Unwanted
 
 
 def _pixels_key(job: EmbedJob) -> str:
     return pixels_key(job.work, job.attempt, job.chunk)
+
+
+def _job_id(job: EmbedJob) -> str:
+    return embed_job_id(job.work, job.attempt, job.chunk)
 
 
 def _work_key(work: Work) -> tuple[str, str, str, str]:

@@ -34,6 +34,7 @@ class TextVectorsUnavailable(WorkerError):
     """The texts of a prompt set were not embedded: it failed, or nobody answered."""
 
     code = "worker.text_vectors_unavailable"
+    retry_helps = False
 
 
 class ResultMissing(WorkerError):

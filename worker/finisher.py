@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 
-from ingest.queue.connection import FINISH_QUEUE
 from ingest.queue.jobs import FINISH
+from ingest.queue.names import FINISH_QUEUE
 from ingest.queue.runner import run_process
-from ingest.queue.worker import PinnedWorker, build_worker
+from ingest.queue.worker import PinnedWorker, WorkerIdentity, build_worker
 from ingest.settings import ProcessSettings
 from ingest.stores import Stores
 from worker.finishing import FinishingJobs
 
 
-def build_finisher(_settings: ProcessSettings, stores: Stores) -> PinnedWorker:
+def build_finisher(settings: ProcessSettings, stores: Stores) -> PinnedWorker:
     """Return the worker of the finish queue."""
-    handlers = {FINISH: FinishingJobs(stores).handler}
-    return build_worker("finish", [FINISH_QUEUE], handlers, stores.redis)
+    return build_worker(
+        WorkerIdentity("finish", settings.host),
+        [FINISH_QUEUE],
+        {FINISH: FinishingJobs(stores).handler},
+        stores.redis,
+        settings.limits,
+    )
 
 
 if __name__ == "__main__":

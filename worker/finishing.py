@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,15 +17,19 @@ from sqlalchemy.orm import Session
 
 from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
+from ingest.database import insert_if_absent
+from ingest.endings import fail
 from ingest.errors import BlobCorrupt, BlobMissing
 from ingest.evidence import evidence_reference
 from ingest.keys import scores_key
 from ingest.queue.attempts import Handler
+from ingest.queue.claims import Claim
 from ingest.queue.gate import Gate
+from ingest.queue.meters import Meter, add_to_meters
 from ingest.queue.payloads import FinishJob, Work
 from ingest.stores import Stores
-from ingest.submissions import fail
 from ingest.tables import Chunk, Sampling, Status, Submission
+from ingest.works import leave_work, queue_sampling, sample_job_id, work_of
 from prompts.errors import ClipwardenError
 from prompts.schema import Label, PromptSet
 from prompts.scoring import compile_set, confidences, margins
@@ -32,6 +38,9 @@ from worker.models.card import ModelCard
 from worker.segments import FrameTimes, Segment, cut_segments
 from worker.tables import NO_CALIBRATION, Embedding, Result, SegmentRow
 from worker.texts import await_text_vectors, load_stored_prompt_set
+
+# Where that does not help, something loses it again and again.
+_MAX_RESAMPLINGS = 3
 
 _log = structlog.get_logger("clipwarden.finishing")
 
@@ -43,6 +52,8 @@ class _Frames:
     times: FrameTimes
     vectors: NDArray[np.float32]
     evidence_keys: tuple[str, ...]
+    device: str
+    embed_s: float
 
     def evidence_of(self, index: int) -> str:
         return evidence_reference(self.evidence_keys[index], int(self.times.starts_us[index]))
@@ -59,40 +70,80 @@ class FinishingJobs:
         """What a worker does with such a job."""
         return Handler(self.run, self.give_up)
 
-    def run(self, args: object) -> None:
+    def run(self, args: object, claim: Claim) -> None:
         """Turn one submission's embeddings into its stored result."""
-        self._finish(FinishJob.from_args(args))
+        job = FinishJob.from_args(args)
+        with structlog.contextvars.bound_contextvars(submission=job.submission_id):
+            self._finish(job, claim)
 
     def give_up(self, args: object, error: ClipwardenError) -> None:
         """End the submission with the error."""
         job = FinishJob.from_args(args)
         _log.warning("finishing failed", submission=job.submission_id, code=error.code)
-        fail(self._stores.database, self._stores.redis, job.work, job.submission_id, error)
+        fail(self._stores, job.work, job.submission_id, error)
 
-    def _finish(self, job: FinishJob) -> None:
+    def _finish(self, job: FinishJob, claim: Claim) -> None:
         with self._stores.database.read() as session:
             submission = session.get(Submission, (job.work.tenant, job.submission_id))
-            if submission is None or Status(submission.status).is_final:
-                return
-            session.expunge(submission)
+            is_over = submission is None or Status(submission.status).is_final
+            session.expunge_all()
+        if submission is None or is_over:
+            # An earlier attempt may have died after recording the end.
+            leave_work(self._stores, job.work, job.submission_id)
+            return
+        began = time.perf_counter()
         card = ModelCard.from_json(submission.model_card)
-        frames = self._load_frames(job.work)
+        try:
+            frames = self._load_frames(job.work)
+        except EmbeddingsMissing as error:
+            self._sample_again(submission, error)
+            return
         for sha256 in submission.prompt_sets:
             prompt_set = load_stored_prompt_set(self._stores, job.work.tenant, sha256)
-            self._score(job.work, card, prompt_set, frames)
-        self._end(job)
+            self._score(job.work, card, prompt_set, frames, claim)
+        claim.confirm()
+        status = self._end(job)
+        amounts = {
+            (Meter.FRAMES, "finish"): float(len(frames.vectors)),
+            (Meter.SECONDS, "finish"): time.perf_counter() - began,
+        }
+        if status is not None:
+            amounts[Meter.SUBMISSIONS, status] = 1.0
+        add_to_meters(self._stores.redis, amounts)
+        leave_work(self._stores, job.work, job.submission_id)
 
-    def _score(self, work: Work, card: ModelCard, prompt_set: PromptSet, frames: _Frames) -> None:
+    def _sample_again(self, submission: Submission, error: EmbeddingsMissing) -> None:
+        """Have what is missing made anew: something was lost, which is no fault of the video."""
+        work, redis = work_of(submission), self._stores.redis
+        gate, sample = Gate(redis, work), sample_job_id(work)
+        # Once for all who wait: the end of what is under way queues their finish again.
+        if not gate.join(submission.id, sample):
+            return
+        times = gate.note_resampled()
+        if times > _MAX_RESAMPLINGS:
+            gate.close([sample])
+            raise error
+        _log.warning("sampling again", reason=error.message, times=times)
+        queue_sampling(redis, submission)
+
+    def _score(
+        self,
+        work: Work,
+        card: ModelCard,
+        prompt_set: PromptSet,
+        frames: _Frames,
+        claim: Claim,
+    ) -> None:
         texts = await_text_vectors(self._stores, work.tenant, work.model_key, prompt_set)
         scores = confidences(
             margins(frames.vectors, compile_set(prompt_set, texts)),
             card.score_scale.scale,
             card.score_scale.bias,
         )
-        stored = self._stores.blobs.put(
-            scores_key(work, prompt_set.sha256),
-            pack_arrays(pts_us=frames.times.starts_us, confidences=scores),
-        )
+        content = pack_arrays(pts_us=frames.times.starts_us, confidences=scores)
+        key = scores_key(work, prompt_set.sha256, hashlib.sha256(content).hexdigest())
+        claim.confirm()
+        stored = self._stores.blobs.put(key, content)
         rows = [
             (label, segment)
             for column, label in enumerate(prompt_set.labels)
@@ -100,7 +151,7 @@ class FinishingJobs:
         ]
         rows.sort(key=lambda row: (row[1].start_us, row[0].id))
         with self._stores.database.begin() as session:
-            result = _upsert_result(session, work, prompt_set, stored)
+            result = _upsert_result(session, work, prompt_set, stored, frames)
             session.execute(delete(SegmentRow).where(SegmentRow.result_id == result.id))
             for number, (label, segment) in enumerate(rows):
                 session.add(_segment_row(result.id, number, label, segment, frames))
@@ -109,22 +160,28 @@ class FinishingJobs:
         with self._stores.database.read() as session:
             sampled = session.get(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
             chunks = _chunks(session, work)
-            embeddings = _embeddings(session, work)
+            # Another sampling may once have made more chunks than this one.
+            expected = 0 if sampled is None else sampled.chunks
+            embeddings = [row for row in _embeddings(session, work) if row.chunk < expected]
             if sampled is None or len(embeddings) < sampled.chunks:
                 raise EmbeddingsMissing(
                     f"{len(embeddings)} chunks of {work.media_sha256[:12]} are embedded, "
                     f"{'an unknown number' if sampled is None else sampled.chunks} was sampled.",
                     "Analyse the video again.",
                 )
-            duration_us, expected = sampled.duration_us, sampled.chunks
-            refs = [BlobRef(row.blob_key, row.blob_sha256) for row in embeddings[:expected]]
+            duration_us = sampled.duration_us
+            refs = [BlobRef(row.blob_key, row.blob_sha256) for row in embeddings]
             evidence = [key for row in chunks[:expected] for key in [row.evidence_key] * row.frames]
+            device = ",".join(sorted({row.device for row in embeddings}))
+            embed_s = sum(row.embed_s for row in embeddings)
         arrays = [self._vectors(work, ref) for ref in refs]
         starts_us = np.concatenate([array["pts_us"] for array in arrays])
         return _Frames(
             times=FrameTimes.of(starts_us, duration_us),
             vectors=np.concatenate([array["vectors"] for array in arrays]),
             evidence_keys=tuple(evidence),
+            device=device,
+            embed_s=embed_s,
         )
 
     def _vectors(self, work: Work, ref: BlobRef) -> Mapping[str, NDArray[Any]]:
@@ -139,15 +196,19 @@ class FinishingJobs:
                 "Analyse the video again: what is missing will be embedded anew.",
             ) from error
 
-    def _end(self, job: FinishJob) -> None:
+    def _end(self, job: FinishJob) -> Status | None:
+        """Record that the submission is done, and return how; None where it ended before."""
         work = job.work
         with self._stores.database.begin() as session:
-            submission = session.get_one(Submission, (work.tenant, job.submission_id))
+            key = (work.tenant, job.submission_id)
+            # Locked: who cancels it in this moment must not be told that he did.
+            submission = session.get_one(Submission, key, with_for_update=True)
+            if Status(submission.status).is_final:
+                return None
             sampled = session.get_one(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
-            if not Status(submission.status).is_final:
-                submission.status = Status.PARTIAL if sampled.partial else Status.DONE
-                submission.finished_at = datetime.now(UTC)
-        Gate(self._stores.redis, work).leave(job.submission_id)
+            status = Status.PARTIAL if sampled.partial else Status.DONE
+            submission.status, submission.finished_at = status, datetime.now(UTC)
+            return status
 
 
 def _chunks(session: Session, work: Work) -> list[Chunk]:
@@ -169,7 +230,9 @@ def _embeddings(session: Session, work: Work) -> list[Embedding]:
     return list(session.scalars(query.order_by(Embedding.chunk)))
 
 
-def _upsert_result(session: Session, work: Work, prompt_set: PromptSet, scores: BlobRef) -> Result:
+def _upsert_result(
+    session: Session, work: Work, prompt_set: PromptSet, scores: BlobRef, frames: _Frames
+) -> Result:
     query = select(Result).where(
         Result.tenant == work.tenant,
         Result.media_sha256 == work.media_sha256,
@@ -178,7 +241,7 @@ def _upsert_result(session: Session, work: Work, prompt_set: PromptSet, scores: 
         Result.prompt_set_sha256 == prompt_set.sha256,
         Result.calibration_sha256 == NO_CALIBRATION,
     )
-    result = session.scalars(query).one_or_none() or Result(
+    row = Result(
         tenant=work.tenant,
         media_sha256=work.media_sha256,
         sampling_key=work.sampling_key,
@@ -187,10 +250,20 @@ def _upsert_result(session: Session, work: Work, prompt_set: PromptSet, scores: 
         prompt_set=prompt_set.name,
         prompt_set_version=prompt_set.version,
         calibration_sha256=NO_CALIBRATION,
+        scores_key=scores.key,
+        scores_sha256=scores.sha256,
+        device=frames.device,
+        frames_embedded=len(frames.vectors),
+        embed_s=frames.embed_s,
+        created_at=datetime.now(UTC),
     )
+    insert_if_absent(session, row)
+    # Locked: another submission of the same work may write the same segments just now.
+    result = session.scalars(query.with_for_update()).one()
     result.scores_key, result.scores_sha256 = scores.key, scores.sha256
+    result.device, result.frames_embedded = frames.device, len(frames.vectors)
+    result.embed_s = frames.embed_s
     result.created_at = datetime.now(UTC)
-    session.add(result)
     session.flush()
     return result
 

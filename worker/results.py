@@ -17,8 +17,8 @@ from ingest.errors import BlobError
 from ingest.media.spec import SamplingSpec
 from ingest.queue.payloads import Work
 from ingest.stores import Stores
-from ingest.submissions import work_of
 from ingest.tables import Sampling, Status, Submission
+from ingest.works import work_of
 from prompts.actions import Action, strongest
 from prompts.schema import PromptSet
 from worker.document import (
@@ -54,8 +54,12 @@ def is_embedded(stores: Stores, work: Work) -> bool:
     """Say whether every chunk of a work is sampled and embedded already."""
     with stores.database.read() as session:
         sampled = session.get(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
-        count = select(func.count()).select_from(Embedding).where(*_embeddings_of(work))
-        return sampled is not None and session.scalar(count) == sampled.chunks
+        if sampled is None:
+            return False
+        # Another sampling may once have made more chunks than this one.
+        wanted = (*_embeddings_of(work), Embedding.chunk < sampled.chunks)
+        count = select(func.count()).select_from(Embedding).where(*wanted)
+        return session.scalar(count) == sampled.chunks
 
 
 def read_document(stores: Stores, tenant: str, submission_id: str) -> ResultDocument:
@@ -128,11 +132,11 @@ def _finished_document(
 ) -> ResultDocument:
     work = work_of(submission)
     sampled = session.get_one(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
-    embeddings = session.scalars(select(Embedding).where(*_embeddings_of(work))).all()
+    results = [_result(session, work, prompt_set.sha256) for prompt_set in prompt_sets]
     segments = tuple(
-        _segment_info(prompt_set.name, row)
-        for prompt_set in prompt_sets
-        for row in _segment_rows(session, work, prompt_set.sha256)
+        _segment_info(result.prompt_set, row)
+        for result in results
+        for row in _segment_rows(session, result)
     )
     ordered = tuple(sorted(segments, key=lambda segment: (segment.start_ms, segment.label)))
     return ResultDocument(
@@ -146,12 +150,12 @@ def _finished_document(
             height=sampled.height,
             codec=sampled.codec,
             frames_sampled=sampled.frames,
-            frames_embedded=sum(row.frames for row in embeddings),
+            frames_embedded=results[0].frames_embedded,
             warnings=tuple(sampled.warnings),
         ),
         model=model_info(
             ModelCard.from_json(submission.model_card),
-            device=",".join(sorted({row.device for row in embeddings})),
+            device=results[0].device,
         ),
         prompt_sets=tuple(prompt_set_info(prompt_set) for prompt_set in prompt_sets),
         sampling=sampling_info(submission),
@@ -159,7 +163,7 @@ def _finished_document(
         flags=_flags(ordered),
         timings=Timings(
             decode_s=round(sampled.decode_s, 3),
-            embed_s=round(sum(row.embed_s for row in embeddings), 3),
+            embed_s=round(results[0].embed_s, 3),
             total_s=_total_s(submission),
         ),
     )
@@ -221,8 +225,7 @@ def _segment_info(prompt_set: str, row: SegmentRow) -> SegmentInfo:
     )
 
 
-def _segment_rows(session: Session, work: Work, prompt_set_sha256: str) -> Sequence[SegmentRow]:
-    result = _result(session, work, prompt_set_sha256)
+def _segment_rows(session: Session, result: Result) -> Sequence[SegmentRow]:
     query = select(SegmentRow).where(SegmentRow.result_id == result.id)
     return session.scalars(query.order_by(SegmentRow.number)).all()
 

@@ -60,6 +60,10 @@ class Result(Base):
     calibration_sha256: Mapped[str] = mapped_column(String(64))
     scores_key: Mapped[str] = mapped_column(String(512))
     scores_sha256: Mapped[str] = mapped_column(String(64))
+    device: Mapped[str] = mapped_column(Text)
+    """Every device that embedded a part of it, with commas between."""
+    frames_embedded: Mapped[int]
+    embed_s: Mapped[float]
     created_at: Mapped[datetime]
 
 

@@ -9,20 +9,17 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ingest.arrays import unpack_arrays
-from ingest.errors import BlobCorrupt
+from ingest.errors import BlobCorrupt, BlobMissing
 from ingest.keys import prompt_set_key, text_vectors_key
-from ingest.queue.connection import (
-    EMBED_TIMEOUT_S,
-    enqueue_once,
-    job_has_failed,
-    open_queue,
-    text_queue,
-)
+from ingest.queue.claims import Interrupted, Reason
+from ingest.queue.enqueueing import EMBED_TIMEOUT_S, enqueue_once, job_has_failed
 from ingest.queue.jobs import TEXT
+from ingest.queue.names import text_queue
 from ingest.queue.payloads import TextJob
 from ingest.stores import Stores
 from prompts.schema import PromptSet
@@ -30,8 +27,9 @@ from worker.errors import TextVectorsUnavailable
 
 _POLL_S = 0.05
 
-# Loading a model and embedding a thousand texts takes well under a minute on two cores.
-_WAIT_S = 300.0
+_WAIT_S = 2.0
+
+_log = structlog.get_logger("clipwarden.texts")
 
 
 def store_prompt_set(stores: Stores, tenant: str, prompt_set: PromptSet) -> None:
@@ -58,7 +56,8 @@ def request_text_vectors(stores: Stores, tenant: str, model_key: str, sha256: st
     if stores.blobs.exists(text_vectors_key(tenant, model_key, sha256)):
         return
     enqueue_once(
-        open_queue(text_queue(model_key), stores.redis),
+        stores.redis,
+        text_queue(model_key),
         TEXT,
         TextJob(tenant=tenant, model_key=model_key, prompt_set_sha256=sha256),
         job_id=_job_id(tenant, model_key, sha256),
@@ -71,27 +70,39 @@ def await_text_vectors(
 ) -> Mapping[str, NDArray[np.float32]]:
     """Return the vector of each of the set's texts, asking for them where they are missing.
 
-    Raises TextVectorsUnavailable when the asking failed or nobody answers.
+    Where they don't come soon the job that needs them is postponed: others need not wait for an
+    embedding process to come up. Raises TextVectorsUnavailable when the asking failed.
     """
-    sha256 = prompt_set.sha256
-    key = text_vectors_key(tenant, model_key, sha256)
-    request_text_vectors(stores, tenant, model_key, sha256)
     deadline = time.monotonic() + _WAIT_S
-    queue = open_queue(text_queue(model_key), stores.redis)
-    while not stores.blobs.exists(key):
-        if job_has_failed(queue, _job_id(tenant, model_key, sha256)):
+    while True:
+        vectors = _stored_vectors(stores, tenant, model_key, prompt_set)
+        if vectors is not None:
+            return vectors
+        # Before asking, which would make a new job of it, and so on for ever.
+        if job_has_failed(stores.redis, _job_id(tenant, model_key, prompt_set.sha256)):
             raise TextVectorsUnavailable(
                 f"the texts of prompt set {prompt_set.name} could not be embedded.",
                 "The embedding process's log in the data folder says why.",
             )
+        request_text_vectors(stores, tenant, model_key, prompt_set.sha256)
         if time.monotonic() > deadline:
-            raise TextVectorsUnavailable(
-                f"no embedding process answered for prompt set {prompt_set.name}.",
-                "It may have died or still load its model: see logs/embed.log in the data folder.",
-            )
+            raise Interrupted(Reason.POSTPONED)
         time.sleep(_POLL_S)
-    vectors = unpack_arrays(stores.blobs.read(key))["vectors"]
-    return dict(zip(prompt_set.texts(), vectors, strict=True))
+
+
+def _stored_vectors(
+    stores: Stores, tenant: str, model_key: str, prompt_set: PromptSet
+) -> Mapping[str, NDArray[np.float32]] | None:
+    key = text_vectors_key(tenant, model_key, prompt_set.sha256)
+    if not stores.blobs.exists(key):
+        return None
+    try:
+        vectors = unpack_arrays(stores.blobs.read(key))["vectors"]
+        return dict(zip(prompt_set.texts(), vectors, strict=True))
+    except (BlobCorrupt, BlobMissing, KeyError, ValueError) as error:
+        _log.warning("text vectors are damaged and made anew", key=key, reason=str(error))
+        stores.blobs.delete(key)
+        return None
 
 
 def _corrupt(key: str) -> BlobCorrupt:

@@ -10,55 +10,50 @@ from typing import Annotated
 
 import typer
 
-from clipwarden.analysis import Analysis, AnalysisSettings, Finished, running_analysis
+from clipwarden.analysis import (
+    Analysis,
+    AnalysisSettings,
+    Finished,
+    analysis_model,
+    running_analysis,
+)
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, succeeds
-from clipwarden.cli.options import Data, data_folder, redis_url
-from clipwarden.cli.output import ResultFormat, Results, Target, prepare_report
+from clipwarden.cli.options import (
+    DEFAULT_BATCH_SIZE,
+    DEFAULT_MODEL,
+    DEFAULT_PROMPTS,
+    DEFAULT_SAMPLING,
+    BatchSize,
+    BlobUrl,
+    Data,
+    DatabaseUrl,
+    HostName,
+    Model,
+    Paths,
+    Prompts,
+    Quiet,
+    Sample,
+    named_folder,
+    store_environment,
+)
+from clipwarden.cli.output import (
+    Output,
+    OutputFormat,
+    ResultFormat,
+    Results,
+    Target,
+    prepare_report,
+)
 from clipwarden.cli.progress import ProgressBars
+from clipwarden.installation import host_name as this_host
 from clipwarden.run_report import write_report
 from ingest.media.spec import SamplingSpec
-from ingest.sampling import CHUNK_FRAMES
 from prompts.errors import ClipwardenError
 from prompts.loader import load_prompt_set
 from worker.document import ResultDocument
-from worker.models.resolve import resolve_model
 
-DEFAULT_MODEL = "openai/clip-vit-base-patch32"
-DEFAULT_PROMPTS = "moderation"
-DEFAULT_SAMPLING = "fps:2"
-DEFAULT_BATCH_SIZE = 8
-
-Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH", help="Video files.", show_default=False)
-]
-Prompts = Annotated[
-    list[str],
-    typer.Option(
-        "--prompts", "-p", help="A shipped prompt set or a YAML file; give it again for more."
-    ),
-]
-Model = Annotated[
-    str,
-    typer.Option("--model", "-m", help="A hub id, a local folder, or `starter`."),
-]
-Sample = Annotated[
-    str, typer.Option("--sample", "-s", help="Frames per second: fps:2, fps:0.5, fps:1/3.")
-]
-Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1.")]
-BatchSize = Annotated[
-    int, typer.Option(min=1, max=CHUNK_FRAMES, help="Frames per run of the model.")
-]
-OutputFormat = Annotated[
-    ResultFormat, typer.Option("--format", "-f", help="A table for people, JSON or JSON lines.")
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE|FOLDER/|-",
-        help="Write results to this file, or one per input into this folder/; - is stdout.",
-    ),
+Device = Annotated[
+    str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1; not where a service runs it.")
 ]
 Report = Annotated[
     str | None,
@@ -67,7 +62,6 @@ Report = Annotated[
     ),
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 
 
 def analyze(
@@ -80,11 +74,17 @@ def analyze(
     output_format: OutputFormat = ResultFormat.TABLE,
     output: Output = None,
     data: Data = None,
+    database_url: DatabaseUrl = None,
+    blob_url: BlobUrl = None,
+    host_name: HostName = None,
     report: Report = None,
     no_report: NoReport = False,
     quiet: Quiet = False,
 ) -> None:
     """Analyse videos: what they show, from when to when, and whether somebody should look.
+
+    Where `clipwarden serve` works on the data folder it does the work, with a model that it holds;
+    otherwise queue server and workers are started for this run, and stopped at its end.
 
     Exit status 0: all inputs have results. 2: the command line, a prompt set or the model is
     wrong, nothing was done. 3: some inputs failed, the others' results stand.
@@ -97,18 +97,19 @@ def analyze(
 
       clipwarden analyze --format json --output results/ uploads/*.mp4
     """
+    folder, environment = named_folder(data), store_environment(database_url, blob_url)
     settings = AnalysisSettings(
         sampling=SamplingSpec.parse(sample),
         prompt_sets=tuple(load_prompt_set(name) for name in dict.fromkeys(prompts)),
-        model=resolve_model(model),
+        model=analysis_model(folder, environment, model),
         device=device,
         batch_size=batch_size,
-        redis_url=redis_url(),
+        environment=environment,
+        host_name=this_host(host_name),
     )
     target = Target.prepare(output) if output and output != "-" else None
     results = Results(output_format, target, inputs=len(paths))
     report_file = prepare_report(report) if report else None
-    folder = data_folder(data)
     # Bars and results can't share a terminal.
     no_bars = quiet or (results.are_streamed and sys.stdout.isatty())
     with (
@@ -137,7 +138,7 @@ def _run(
     """Return results in the order of the inputs; JSON lines go out as they are finished."""
     finished: list[Finished] = []
     try:
-        for one in analysis.run(paths, bars):
+        for one in analysis.run(paths):
             finished.append(one)
             results.add(one.document)
     except (ClipwardenError, OSError, KeyboardInterrupt):

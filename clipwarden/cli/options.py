@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,11 @@ import typer
 from platformdirs import user_data_path
 
 from clipwarden.data_folder import DataFolder
+from clipwarden.errors import DataFolderUnusable
+from clipwarden.installation import StoreEnvironment
+from clipwarden.roles import MAX_QUEUED_BYTES
+from ingest.sampling import CHUNK_FRAMES
+from ingest.settings import WorkerLimits
 
 Data = Annotated[
     Path | None,
@@ -20,6 +26,75 @@ Data = Annotated[
         help="The data folder; by default the user's own.",
         show_default=False,
     ),
+]
+
+DEFAULT_MODEL = "openai/clip-vit-base-patch32"
+DEFAULT_BATCH_SIZE = 8
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="A hub id, a local folder, or `starter`.")
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, max=CHUNK_FRAMES, help="Frames per run of the model.")
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLIPWARDEN_DATABASE_URL",
+        help="The database; a password belongs into the variable, where `ps` doesn't show it.",
+        show_default=False,
+    ),
+]
+BlobUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLIPWARDEN_BLOB_URL",
+        help="The blob store: a folder, or s3://BUCKET/PREFIX.",
+        show_default=False,
+    ),
+]
+HostName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="This machine's name among those that share the queue; its own by default.",
+        show_default=False,
+    ),
+]
+MaxJobs = Annotated[
+    int, typer.Option(min=1, help="A worker process makes way for a fresh one after these jobs.")
+]
+MaxRssGrowth = Annotated[
+    int,
+    typer.Option(
+        "--max-rss-growth-mb",
+        min=16,
+        help="It does so, too, when it holds this much more memory than at its start.",
+    ),
+]
+MaxQueuedMb = Annotated[
+    int,
+    typer.Option("--max-queued-mb", min=1, help="Sampling pauses while frames of this size wait."),
+]
+
+DEFAULT_MAX_JOBS = WorkerLimits().max_jobs
+DEFAULT_MAX_RSS_GROWTH_MB = WorkerLimits().max_rss_growth_mb
+BYTES_PER_MB = 1024 * 1024
+DEFAULT_MAX_QUEUED_MB = MAX_QUEUED_BYTES // BYTES_PER_MB
+
+_DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smhdw])")
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class LogFormat(StrEnum):
+    """How what happens is told."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LogFormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", help="Lines for people, or JSON lines for programs.")
 ]
 
 
@@ -43,3 +118,65 @@ def data_folder(data: Path | None) -> DataFolder:
 def redis_url() -> str | None:
     """The queue server that the environment names, if any."""
     return os.environ.get("REDIS_URL") or None
+
+
+def store_environment(database_url: str | None, blob_url: str | None) -> StoreEnvironment:
+    """The stores that environment and options name; the queue server by its variable alone."""
+    return StoreEnvironment(redis_url(), database_url or None, blob_url or None)
+
+
+def duration_s(text: str, option: str) -> float | None:
+    """Read `90s`, `30m`, `12h`, `30d`, `4w`, or `forever` as None; else a usage error."""
+    if text == "forever":
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(
+            f"{text!r} is no duration: write 12h, 30d, 4w or forever.", param_hint=option
+        )
+    return float(int(match["number"]) * _UNITS_S[match["unit"]])
+
+
+DEFAULT_PROMPTS = "moderation"
+DEFAULT_SAMPLING = "fps:2"
+
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH", help="Video files.", show_default=False)
+]
+Prompts = Annotated[
+    list[str],
+    typer.Option(
+        "--prompts", "-p", help="A shipped prompt set or a YAML file; give it again for more."
+    ),
+]
+Sample = Annotated[
+    str, typer.Option("--sample", "-s", help="Frames per second: fps:2, fps:0.5, fps:1/3.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID",
+        help="Submissions, by their ids or the beginning of them.",
+        show_default=False,
+    ),
+]
+OptionalIds = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID]...",
+        help="Submissions, by their ids or the beginning of them.",
+        show_default=False,
+    ),
+]
+
+
+def named_folder(data: Path | None) -> DataFolder:
+    """The folder an option names, or the user's own, without making it; or DataFolderUnusable."""
+    try:
+        return DataFolder((data or user_data_path("clipwarden")).expanduser().resolve())
+    except (OSError, RuntimeError) as error:
+        raise DataFolderUnusable(
+            f"{data} can't be used: {getattr(error, 'strerror', None) or error}.",
+            "Choose another data folder with --data DIR.",
+        ) from error

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from clipwarden.cli.show import print_documents
@@ -31,6 +33,20 @@ class ResultFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     JSONL = "jsonl"
+
+
+OutputFormat = Annotated[
+    ResultFormat, typer.Option("--format", "-f", help="A table for people, JSON or JSON lines.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|FOLDER/|-",
+        help="Write results to this file, or one per input into this folder/; - is stdout.",
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from types import TracebackType
 from typing import Self
 
@@ -12,10 +13,11 @@ from rich.progress import (
     SpinnerColumn,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 
-from clipwarden.analysis import Finished, Pending, Watcher
+from clipwarden.cli.figures import progress_words
+from clipwarden.following import Pending, Watcher
+from clipwarden.overview import ProgressInfo
 from ingest.media.check import displayed_name
 from ingest.queue import gate
 
@@ -35,7 +37,6 @@ class ProgressBars(Watcher):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
             # What is printed meanwhile belongs on stdout: rich would take it along to stderr.
@@ -81,31 +82,24 @@ class ProgressBars(Watcher):
         if pending.index not in self._tasks:
             if not progress.sampled:
                 return
-            name = displayed_name(pending.path.name)
+            name = displayed_name(PurePath(pending.source).name)
             name = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
             self._tasks[pending.index] = self._progress.add_task(name, total=None, state="")
-        # The header's estimate may be too small; a bar never goes beyond its end.
-        total = None if progress.estimated is None else max(progress.estimated, progress.sampled)
+        info = ProgressInfo.of(progress)
         self._progress.update(
             self._tasks[pending.index],
-            completed=progress.embedded,
-            total=total,
-            state=self._state(progress, total),
+            completed=info.frames_embedded,
+            total=info.total,
+            state=progress_words(info, short=self._progress.console.width < _WIDE),
         )
 
-    def finished(self, finished: Finished) -> None:
+    def finished(self, index: int) -> None:
         """Take the video's bar away and count it."""
-        if (task := self._tasks.pop(finished.index, None)) is not None:
+        if (task := self._tasks.pop(index, None)) is not None:
             self._progress.remove_task(task)
         if self._all is not None:
             self._progress.advance(self._all)
             self._count_inputs()
-
-    def _state(self, progress: gate.Progress, total: int | None) -> str:
-        if self._progress.console.width < _WIDE:
-            return f"{progress.embedded}/{total or '?'}"
-        of_total = "" if total is None else f" of {total}"
-        return f"{progress.sampled} sampled, {progress.embedded} embedded{of_total}"
 
     def _count_inputs(self) -> None:
         if self._all is not None:

@@ -1,18 +1,28 @@
-"""When a job's error ends its video: at once if the input is at fault, else at the last attempt."""
+"""One attempt at a job, and what follows from how it ended.
+
+A job may fail FAILURE_BUDGET times: its input or our code is then at fault. That the process which
+works on it dies is counted apart and forgiven more often: a killed worker is not the video's fault.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from rq import get_current_job
 
-from ingest.errors import DatabaseUnavailable, JobFailed, QueueUnavailable
+from ingest.errors import JobFailed, JobTimedOut, Passing
+from ingest.queue.claims import Claim, Interrupted, Reason
+from ingest.queue.leases import Count, Outcome
 from prompts.errors import ClipwardenError
 
-_RECORD_PAUSE_S = 1.0
+FAILURE_BUDGET = 5
+LAPSE_BUDGET = 50
+
+# Before the second to the sixth attempt.
+_DELAYS_S = (1.0, 5.0, 20.0, 60.0, 180.0)
+
+_POSTPONED_S = 2.0
 
 _log = structlog.get_logger("clipwarden.queue")
 
@@ -21,50 +31,88 @@ _log = structlog.get_logger("clipwarden.queue")
 class Handler:
     """What a worker does for one kind of job: the work, and the report that it can't be done.
 
-    Both take the job's argument. `give_up` is called once, with the error that ends the job for
-    good, possibly in another process than the one that tried.
+    All take the job's argument. `give_up` is called with the error that ends the job for good,
+    possibly in another process than the one that tried, possibly twice. What `load` returns, if
+    there is one, is fetched while the job before is worked on, and handed over as `claim.loaded`.
     """
 
-    run: Callable[[object], None]
+    run: Callable[[object, Claim], None]
     give_up: Callable[[object, ClipwardenError], None]
+    load: Callable[[object], object] | None = None
 
 
-def attempt(handler: Handler, args: object) -> None:
-    """Run a handler; give up where trying again won't help or is no longer possible.
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a job after an attempt; None for one that is no longer ours."""
 
-    An error that trying again won't mend is reported and swallowed, for the job itself did what
-    it could; any other goes on to RQ, which retries or fails the job.
+    outcome: Outcome | None
+    count: Count = Count.NOTHING
+    delay_s: float = 0.0
+
+
+_BROKEN_OFF = {
+    Reason.STOPPED: Verdict(Outcome.DONE),
+    Reason.HANDED_BACK: Verdict(Outcome.AGAIN),
+    Reason.LOST: Verdict(None),
+    Reason.POSTPONED: Verdict(Outcome.LATER, Count.NOTHING, _POSTPONED_S),
+    # While it was being given up, which waited for the database.
+    Reason.TIMED_OUT: Verdict(Outcome.AGAIN),
+}
+
+
+def attempt(
+    handler: Handler, args: object, claim: Claim, failures: int, timeout_s: float
+) -> Verdict:
+    """Run a handler once and say what becomes of its job.
+
+    `failures` is how often it failed before. An error that trying again won't mend ends the job at
+    once; any other does when the budget is spent.
     """
     try:
-        handler.run(args)
-    except Exception as error:
-        final = isinstance(error, ClipwardenError) and not error.retry_helps
-        if final or _attempts_left() == 0:
-            _give_up(handler, args, _presentable(error))
-        if not final:
+        error = _run(handler, args, claim, timeout_s)
+        if error is None:
+            return Verdict(Outcome.DONE)
+        return _after(error, handler, args, claim, failures)
+    except Interrupted as interruption:
+        return broken_off(interruption.reason)
+
+
+def broken_off(reason: Reason) -> Verdict:
+    """What becomes of a job that was broken off."""
+    return _BROKEN_OFF[reason]
+
+
+def _run(handler: Handler, args: object, claim: Claim, timeout_s: float) -> ClipwardenError | None:
+    try:
+        claim.patiently(lambda: handler.run(args, claim))
+    except Interrupted as interruption:
+        if interruption.reason is not Reason.TIMED_OUT:
             raise
+        return JobTimedOut(
+            f"a job took longer than {timeout_s:.0f} s.",
+            "See whether the machine is overloaded or a file is endless; then try it again.",
+        )
+    except Exception as error:
+        return _presentable(error)
+    return None
 
 
-def _give_up(handler: Handler, args: object, error: ClipwardenError) -> None:
-    """Report until it is recorded: a video that nobody reports would be waited for, for ever."""
-    while True:
-        try:
-            handler.give_up(args, error)
-        except (DatabaseUnavailable, QueueUnavailable) as reason:
-            _log.warning("giving up is not recorded yet", code=error.code, reason=reason.message)
-            time.sleep(_RECORD_PAUSE_S)
-        else:
-            return
-
-
-def _attempts_left() -> int:
-    job = get_current_job()
-    return 0 if job is None else job.retries_left or 0
+def _after(
+    error: ClipwardenError, handler: Handler, args: object, claim: Claim, failures: int
+) -> Verdict:
+    if error.retry_helps and failures < FAILURE_BUDGET:
+        _log.warning("attempt failed", code=error.code, reason=error.message, failures=failures + 1)
+        return Verdict(Outcome.LATER, Count.FAILURE, _DELAYS_S[failures])
+    # Until it is recorded: a video that nobody reports would be waited for, for ever.
+    claim.patiently(lambda: handler.give_up(args, error))
+    return Verdict(Outcome.DEAD, Count.FAILURE) if error.retry_helps else Verdict(Outcome.DONE)
 
 
 def _presentable(error: Exception) -> ClipwardenError:
+    assert not isinstance(error, Passing)
     if isinstance(error, ClipwardenError):
         return error
+    _log.error("a job raised what nobody foresaw", exc_info=error)
     words = " ".join(str(error).split())
     return JobFailed(
         f"a job failed with {type(error).__name__}: {words}.",

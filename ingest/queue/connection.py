@@ -1,67 +1,42 @@
-"""Reaching the queue server, naming its queues, and putting jobs on them."""
+"""Reaching the queue server, and opening its queues."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError, NoSuchJobError
-from rq.job import JobStatus
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.utils import as_text
 
 from ingest.errors import QueueTaken, QueueUnavailable
 from ingest.queue.jobs import AllowlistedJob
-from ingest.queue.lossless import LosslessQueue
-from ingest.queue.payloads import Payload
-
-SAMPLE_QUEUE = "sample:normal"
-FINISH_QUEUE = "finish"
-
-# A job is tried again this often before its video is reported as failed. RQ takes one of these
-# also when a worker dies under a job.
-RETRIES = 5
-
-# Sampling decodes a whole file; the other jobs work on one chunk or on numbers.
-SAMPLE_TIMEOUT_S = 6 * 3600
-EMBED_TIMEOUT_S = 600
-FINISH_TIMEOUT_S = 900
+from ingest.queue.reaching import reaching_queue
 
 _CONNECT_TIMEOUT_S = 5
+
+# No command of ours takes long, so silence is a cut link. Without it a read waits for ever.
+_ANSWER_TIMEOUT_S = 10
+_HEALTH_CHECK_S = 10
+
+# Eight tries over some eight seconds: a server that is restarted is hardly noticed.
+_RETRIES = 8
+_BACKOFF_BASE_S = 0.05
+_BACKOFF_CAP_S = 2.0
+
 _INSTALLATION_KEY = "clipwarden:installation"
-_REUSABLE = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 
 
-@contextmanager
-def reaching_queue() -> Iterator[None]:
-    """Turn redis-py's errors into QueueUnavailable; used as a decorator too."""
+def connect(url: str, *, patient: bool = False) -> Redis:
+    """Open the queue server at a redis URL; raises QueueUnavailable with what it answered.
+
+    A patient client, for processes that stay, rides out a restart of the server.
+    """
     try:
-        yield
-    except RedisError as error:
-        raise QueueUnavailable(
-            f"the queue server does not answer as it should: {error}.",
-            "See whether it still runs and its disk has room; the embedded one logs to "
-            "logs/queue.log in the data folder.",
-        ) from error
-
-
-def embed_queue(model_key: str) -> str:
-    """The queue of frame chunks for one model."""
-    return f"embed:{model_key}:normal"
-
-
-def text_queue(model_key: str) -> str:
-    """The queue of prompt sets to be embedded by one model."""
-    return f"text:{model_key}"
-
-
-def connect(url: str) -> Redis:
-    """Open the queue server at a redis URL; raises QueueUnavailable with what it answered."""
-    try:
-        connection = Redis.from_url(url, socket_connect_timeout=_CONNECT_TIMEOUT_S)
+        connection = _client(url, patient=patient)
         connection.ping()
         policy = connection.info("memory").get("maxmemory_policy", "noeviction")
     except ValueError as error:
@@ -85,11 +60,9 @@ def connect(url: str) -> Redis:
 
 def open_queue(
     name: str, connection: Redis, job_class: type[AllowlistedJob] = AllowlistedJob
-) -> LosslessQueue:
+) -> Queue:
     """Open one of our queues, with JSON payloads and the allow-listed job class."""
-    return LosslessQueue(
-        name, connection=connection, serializer=JSONSerializer, job_class=job_class
-    )
+    return Queue(name, connection=connection, serializer=JSONSerializer, job_class=job_class)
 
 
 @reaching_queue()
@@ -110,54 +83,16 @@ def claim_server(connection: Redis, installation_id: str) -> None:
         )
 
 
-@reaching_queue()
-def queue_length(queue: Queue) -> int:
-    """How many jobs wait in a queue."""
-    return int(queue.count)
-
-
-@reaching_queue()
-def enqueue_once(
-    queue: Queue, function: str, payload: Payload, *, job_id: str, timeout_s: int
-) -> None:
-    """Queue a job unless one of that id waits or runs; one that ended makes way for the new."""
-    for _ in range(2):
-        try:
-            queue.enqueue(
-                function,
-                payload.to_args(),
-                job_id=job_id,
-                unique=True,
-                job_timeout=timeout_s,
-                retry=Retry(max=RETRIES),
-                result_ttl=0,
-                failure_ttl=24 * 3600,
-                description=job_id,
-            )
-        except DuplicateJobError:
-            if not _remove_ended(queue, job_id):
-                return
-        else:
-            return
-
-
-@reaching_queue()
-def job_has_failed(queue: Queue, job_id: str) -> bool:
-    """Say whether the job of that id was given up."""
-    try:
-        job = AllowlistedJob.fetch(job_id, connection=queue.connection, serializer=JSONSerializer)
-    except NoSuchJobError:
-        return False
-    return bool(job.get_status() == JobStatus.FAILED)
-
-
-def _remove_ended(queue: Queue, job_id: str) -> bool:
-    """Delete an ended job; says whether its id is free now."""
-    try:
-        job = AllowlistedJob.fetch(job_id, connection=queue.connection, serializer=JSONSerializer)
-    except NoSuchJobError:
-        return True
-    if job.get_status() not in _REUSABLE:
-        return False
-    job.delete()
-    return True
+def _client(url: str, *, patient: bool) -> Redis:
+    backoff = ExponentialBackoff(cap=_BACKOFF_CAP_S, base=_BACKOFF_BASE_S)
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=_CONNECT_TIMEOUT_S,
+        socket_timeout=_ANSWER_TIMEOUT_S,
+        health_check_interval=_HEALTH_CHECK_S,
+        retry=Retry(
+            backoff,
+            _RETRIES if patient else 1,
+            supported_errors=(RedisConnectionError, RedisTimeoutError),
+        ),
+    )

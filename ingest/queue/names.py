@@ -14,6 +14,11 @@ class Priority(StrEnum):
     NORMAL = "normal"
     LOW = "low"
 
+    def goes_before(self, other: Priority) -> bool:
+        """Whether it is the more urgent of two."""
+        order = list(Priority)
+        return order.index(self) < order.index(other)
+
 
 def sample_queue(priority: Priority, host: str | None = None) -> str:
     """The queue of videos to be sampled, on one host where the file stays there."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest.errors import JobRefused
+from ingest.queue.names import Priority
 
 JOB_SCHEMA: Literal["clipwarden.job/1"] = "clipwarden.job/1"
 
@@ -59,10 +60,10 @@ class Payload(BaseModel):
 
 
 class SampleJob(Payload):
-    """Decode a submission's media into frame chunks and queue each for embedding."""
+    """Decode a work's media into frame chunks and queue each for embedding."""
 
-    submission_id: str
     work: Work
+    priority: Priority
 
 
 class EmbedJob(Payload):

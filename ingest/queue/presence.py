@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
 
-from ingest.queue.connection import reaching_queue
+from ingest.queue.reaching import reaching_queue
 
 # Written every three seconds: three may be lost before a process counts as gone.
 PRESENCE_TTL_S = 12

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
-import structlog
 from pydantic import BaseModel
 
+from ingest.queue.logs import log_json_lines
 from prompts.errors import ClipwardenError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -48,20 +48,15 @@ def end_with_parent() -> None:
     threading.Thread(target=_end_at_eof, name="parent-watch", daemon=True).start()
 
 
+def on_polite_kill(stop: Callable[[], object]) -> None:
+    """Call `stop` when somebody asks this process to end, instead of ending it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop())
+
+
 def log_to_stderr(role: str) -> None:
     """Write one JSON object per log event to stderr, each with the role and process id."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    structlog.contextvars.bind_contextvars(role=role, pid=os.getpid())
+    log_json_lines(role, sys.stderr)
 
 
 def process_name() -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import structlog
+from redis.exceptions import RedisError
+
 from ingest.queue.process import (
     EXIT_FAILED,
+    EXIT_RECYCLED,
     announce_failure,
     announce_ready,
     end_with_parent,
@@ -17,6 +21,8 @@ from ingest.queue.worker import PinnedWorker
 from ingest.settings import ProcessSettings
 from ingest.stores import Stores
 from prompts.errors import ClipwardenError
+
+_log = structlog.get_logger("clipwarden.queue")
 
 Settings = TypeVar("Settings", bound=ProcessSettings)
 
@@ -29,12 +35,18 @@ def run_process(
     settings = read_settings(kind)
     end_with_parent()
     try:
-        stores = Stores.open(settings.stores)
+        stores = Stores.open(settings.stores, patient=True)
         worker = build(settings, stores)
     except ClipwardenError as error:
         announce_failure(error)
         return EXIT_FAILED
     announce_ready()
-    worker.work(logging_level="WARNING")
-    stores.close()
-    return 0
+    try:
+        worker.work(logging_level="WARNING")
+    except (ClipwardenError, RedisError) as error:
+        # On the way out, with the queue server gone: what was leased lapses.
+        _log.warning("ending without a farewell", reason=str(error))
+        return EXIT_FAILED
+    finally:
+        stores.close()
+    return EXIT_RECYCLED if worker.recycled else 0

@@ -6,133 +6,307 @@ SimpleWorker leases a job for the whole timeout, so a dead worker's job is found
 
 from __future__ import annotations
 
-import contextlib
 import os
+import signal
 import socket
-import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, TypeVar
 
+import psutil
 import structlog
 from redis import Redis
+from redis.client import Pipeline, PubSub, PubSubWorkerThread
 from redis.exceptions import RedisError
-from rq import Queue, SimpleWorker, worker_registration
-from rq.exceptions import AbandonedJobError
+from rq import Queue, SimpleWorker
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.job import Job
-from rq.registry import clean_registries
 from rq.serializers import JSONSerializer
 from rq.utils import now
+from rq.worker.base import WorkerStatus
 
-from ingest.errors import JobFailed
-from ingest.queue.attempts import Handler
+from ingest.errors import JobRefused, Passing
+from ingest.queue.ahead import Ahead, Taken
+from ingest.queue.attempts import Handler, Verdict, attempt, broken_off
+from ingest.queue.claims import Claim, Interrupted, Reason
 from ingest.queue.connection import open_queue
-from ingest.queue.jobs import AllowlistedJob, job_class_for
-from ingest.queue.lossless import LosslessQueue
+from ingest.queue.jobs import AllowlistedJob, fetch_job
+from ingest.queue.leases import Count, Outcome, counted, settle, take
+from ingest.queue.meters import Meter, add_to_meters
+from ingest.queue.presence import (
+    ModelOnCard,
+    Presence,
+    State,
+    announce_presence,
+    withdraw_presence,
+)
+from ingest.queue.pulse import Pulse, Run
+from ingest.settings import WorkerLimits
 
-# A dead worker's job may be taken by another this long after its last heartbeat: the promise is
-# "back within 15 s". Four beats fit in, so losing one does no harm.
-LEASE_S = 12
-BEAT_S = 3
-
-# RQ's timeout is a signal that Python sees only between two calls into C. After this grace the
-# process ends itself; the supervisor starts another.
-HANG_GRACE_S = 30
-EXIT_HUNG = 70
-
-# RQ blocks `worker_ttl - 15` seconds on an empty queue and looks for dead workers' jobs only
-# between two such waits; the stock values (420 and 600) make recovery a matter of minutes.
+# RQ's key of a worker that says nothing lives this long, and a minute.
 WORKER_TTL_S = 16
-MAINTENANCE_S = 2
 
-REAPER_LOCK_S = 10
+# For a job that names none; each of ours does.
+_DEFAULT_TIMEOUT_S = 180
+
+# How soon an idle worker sees a new job: four queues are asked in one round trip.
+_POLL_S = 0.1
+
+# How soon it sees that a queue server which was gone or full is back.
+_OUTAGE_POLL_S = 0.5
+
+Answer = TypeVar("Answer")
 
 _log = structlog.get_logger("clipwarden.queue")
 
 
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """What a worker process tells of itself; `model` says what it holds on its card, now."""
+
+    role: str
+    host: str
+    model: Callable[[], ModelOnCard] | None = None
+
+
 class PinnedWorker(SimpleWorker):
-    """Runs jobs in this process while a thread keeps the lease alive."""
+    """Runs jobs in this process while a thread keeps their leases alive."""
 
-    def get_heartbeat_ttl(self, job: Job) -> int:  # noqa: ARG002 - RQ's signature
-        """The lease in seconds, whatever the job's timeout is."""
-        return LEASE_S
-
-    def prepare_job_execution(
+    def __init__(
         self,
-        job: Job,
-        remove_from_intermediate_queue: bool = True,  # noqa: ARG002 - RQ's signature
+        queues: Sequence[Queue],
+        *,
+        identity: WorkerIdentity,
+        handlers: Mapping[str, Handler],
+        limits: WorkerLimits,
+        **options: Any,
     ) -> None:
-        """Mark the job as started; every job of ours came through an intermediate list."""
-        super().prepare_job_execution(job, remove_from_intermediate_queue=True)
+        super().__init__(queues, **options)
+        self._identity = identity
+        self._handlers = handlers
+        self._limits = limits
+        self._jobs_done = 0
+        self._process = psutil.Process()
+        self._rss_at_start = self._process.memory_info().rss
+        self._pulse = Pulse(self.connection, self._announce)
+        self._taken: Taken | None = None
+        loads = any(handler.load for handler in handlers.values())
+        self._ahead = Ahead(self._take, self._load) if loads else None
+        self.recycled = False
+        """Whether it ended because of its limits."""
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run one job in the main thread, heartbeats beside it."""
-        self.prepare_execution(job)
-        finished = threading.Event()
-        beats = threading.Thread(target=self._keep_lease, args=(job, finished), daemon=True)
-        beats.start()
-        try:
-            self.perform_job(job, queue)
-        finally:
-            finished.set()
-            beats.join(timeout=BEAT_S)
-        self.set_state("idle")
+    def work(self, *args: Any, **options: Any) -> bool:
+        """Work until told to stop, or until a limit is reached."""
+        self._pulse.start()
+        self._announce()
+        return bool(super().work(*args, **options))
 
-    def clean_registries(self) -> None:
-        """Look for dead workers' jobs, under a lock of seconds.
-
-        RQ's own lock lives 15 minutes: a worker that dies while it cleans would keep all others
-        from finding its jobs.
-        """
-        for queue in self.queues:
-            lock = self.connection.lock(f"clipwarden:reaper:{queue.name}", timeout=REAPER_LOCK_S)
-            if not lock.acquire(blocking=False):
-                continue
-            try:
-                clean_registries(queue, self._exc_handlers)
-                worker_registration.clean_worker_registry(queue)
-                queue.intermediate_queue.cleanup(self, queue)
-            finally:
-                with contextlib.suppress(RedisError):
-                    lock.release()
+    def run_maintenance_tasks(self) -> None:
+        """Do nothing: one reaper looks for dead workers' jobs, RQ's way of it takes minutes."""
         self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ declares it by its None
 
-    def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Log what the job raised, with its id."""
-        _log.error("job failed", job=job.id, queue=job.origin, exc_info=exc_info)
-
-    def give_up_abandoned(
+    def dequeue_job_and_maintain_ttl(
         self,
-        job: AllowlistedJob,
-        kind: type[BaseException],
-        _error: BaseException,
-        _trace: object,
+        timeout: int | None,
+        max_idle_time: int | None = None,  # noqa: ARG002 - RQ's signature
+    ) -> tuple[Job, Queue] | None:
+        """Take the next job, the one loaded ahead first; without a timeout return if none waits."""
+        self._show(WorkerStatus.IDLE, None)
+        self._taken = self._collect_ahead()
+        while self._taken is None:
+            if self._stop_requested:
+                raise StopRequested
+            self._taken = self._persist(self._take)
+            if self._taken is None:
+                if timeout is None:
+                    return None
+                time.sleep(_POLL_S)
+        return self._taken.job, open_queue(self._taken.lease.queue, self.connection)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:  # noqa: ARG002 - RQ's signature
+        """Run the job that was taken, and put it where it then belongs."""
+        taken, self._taken = self._taken, None
+        assert taken is not None
+        run = Run(taken.lease, timeout_s=float(job.timeout or _DEFAULT_TIMEOUT_S))
+        self._pulse.watch(run)
+        try:
+            if self._ahead is not None and not self._stop_requested:
+                self._ahead.start()
+            self._show(WorkerStatus.BUSY, job.id)
+            with structlog.contextvars.bound_contextvars(job=job.id):
+                verdict = self._attempt(taken, run)
+            self._pulse.watch(None)
+            if self._stop_requested:
+                # Before its predecessor, which else would come after it in the queue.
+                self._hand_back_ahead()
+        finally:
+            self._pulse.watch(None)
+            self._pulse.let_go(taken.lease)
+        self._settle(taken, verdict)
+        self._jobs_done += 1
+        self._stop_at_limits()
+
+    def get_current_job_id(self, pipeline: Pipeline | None = None) -> str | None:  # noqa: ARG002 - RQ's signature
+        """The job at hand, from memory: RQ's key of this worker may be gone, or out of reach."""
+        run = self._pulse.current
+        return run.lease.job_id if run else None
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Keep RQ's key of this worker; what fails now is made up for by the next one."""
+        # A key that is there before the worker's birth would pass for another worker's.
+        if self.birth_date is not None:
+            with suppress(RedisError):
+                super().heartbeat(timeout, pipeline)
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGTERM) -> None:  # noqa: ARG002 - RQ's
+        """Break off the job that somebody asked RQ to stop."""
+        run = self._pulse.current
+        if run is not None and run.lease.job_id == self._stopped_job_id:
+            self._pulse.break_off(run, Reason.STOPPED)
+        self._stopped_job_id = None
+
+    def _pubsub_exception_handler(
+        self,
+        exc: Exception,
+        pubsub: PubSub,  # noqa: ARG002 - RQ's signature
+        pubsub_thread: PubSubWorkerThread,  # noqa: ARG002 - RQ's signature
     ) -> None:
-        """Report a job whose workers died under it at every attempt; RQ alone would be silent.
+        """Go on listening for commands after anything: RQ would stop for good after a timeout."""
+        _log.warning("commands can't be heard", reason=str(exc))
+        time.sleep(_OUTAGE_POLL_S)
 
-        RQ calls this for each lapsed lease it finds, before it retries or fails the job.
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - RQ's
+        """End soon: let a short job end, hand a long one back. A second signal changes nothing.
+
+        RQ would raise where it stands, which may be between a job's taking and its keeping.
         """
-        if kind is AbandonedJobError and not job.retries_left:
-            error = JobFailed(
-                "the process that worked on it died at every attempt.",
-                "See the logs folder of the data folder; too little memory is a usual reason.",
-            )
-            job.handler.give_up(job.args[0], error)
+        self._stop_requested = True
+        self._pulse.end_soon()
 
-    def _keep_lease(self, job: Job, finished: threading.Event) -> None:
-        began = time.monotonic()
-        while not finished.wait(BEAT_S):
-            running_s = time.monotonic() - began
-            if job.timeout and running_s > job.timeout + HANG_GRACE_S:
-                _log.error("job hangs, ending this process", job=job.id, running_s=running_s)
-                os._exit(EXIT_HUNG)
-            if self.execution is None:
-                return
+    def teardown(self) -> None:
+        """Give back what was taken ahead, and say that we are gone."""
+        self._hand_back_ahead()
+        self._pulse.stop()
+        withdraw_presence(self.connection, self.name)
+        super().teardown()  # type: ignore[no-untyped-call]  # RQ's
+
+    def _take(self) -> Taken | None:
+        while lease := take(self.connection, self.queue_names(), self.name):
+            self._pulse.hold(lease)
             try:
-                self.maintain_heartbeats(job)
-            except RedisError as error:
-                _log.warning("heartbeat failed", job=job.id, error=str(error))
+                job = fetch_job(self.connection, lease.job_id)
+            except NoSuchJobError:
+                self._pulse.let_go(lease)
+                settle(self.connection, lease, Outcome.DONE)
+                continue
+            except JobRefused as error:
+                _log.error("job refused", code=error.code, reason=error.message)
+                self._pulse.let_go(lease)
+                settle(self.connection, lease, Outcome.DEAD, count=Count.FAILURE)
+                continue
+            except Passing:
+                # It lapses.
+                self._pulse.let_go(lease)
+                raise
+            return Taken(job, lease)
+        return None
+
+    def _load(self, job: AllowlistedJob) -> object:
+        load = job.handler_in(self._handlers).load
+        return None if load is None else load(job.args[0])
+
+    def _collect_ahead(self) -> Taken | None:
+        """What was taken ahead, unless its lease lapsed meanwhile."""
+        taken = None if self._ahead is None else self._ahead.collect()
+        return taken if taken is not None and self._pulse.holds(taken.lease) else None
+
+    def _hand_back_ahead(self) -> None:
+        taken = self._collect_ahead()
+        if taken is not None:
+            self._pulse.let_go(taken.lease)
+            settle(self.connection, taken.lease, Outcome.AGAIN)
+
+    def _attempt(self, taken: Taken, run: Run) -> Verdict:
+        job = taken.job
+        try:
+            handler = job.handler_in(self._handlers)
+        except JobRefused as error:
+            _log.error("job refused", code=error.code, reason=error.message)
+            return Verdict(Outcome.DEAD, Count.FAILURE)
+        claim = Claim(self.connection, taken.lease, run.watch, taken.loaded)
+        try:
+            run.can_be_broken_off = True
+            failures, _ = claim.patiently(lambda: counted(self.connection, job.id))
+            return attempt(handler, job.args[0], claim, failures, run.timeout_s)
+        except Interrupted as interruption:
+            # Before or after the attempt.
+            return broken_off(interruption.reason)
+        finally:
+            run.can_be_broken_off = False
+
+    def _settle(self, taken: Taken, verdict: Verdict) -> None:
+        outcome, label = verdict.outcome, "lost"
+        if outcome is not None and self._persist(
+            lambda: settle(
+                self.connection,
+                taken.lease,
+                outcome,
+                count=verdict.count,
+                delay_s=verdict.delay_s,
+            )
+        ):
+            label = outcome.value
+        add_to_meters(self.connection, {(Meter.JOBS, label): 1})
+
+    def _persist(self, step: Callable[[], Answer]) -> Answer:
+        """Repeat a step until the queue server can do it; not if this process is to end."""
+        while True:
+            try:
+                return step()
+            except Passing as error:
+                _log.warning("waiting for the queue server", code=error.code, reason=error.message)
+                if self._stop_requested:
+                    raise StopRequested from error
+                time.sleep(_OUTAGE_POLL_S)
+
+    def _show(self, state: WorkerStatus, job_id: str | None) -> None:
+        """Say it to RQ's own tools; nothing of ours depends on it."""
+        with suppress(RedisError):
+            self.set_state(state)
+            self.set_current_job_id(job_id)
+
+    def _stop_at_limits(self) -> None:
+        growth_mb = (self._process.memory_info().rss - self._rss_at_start) / 2**20
+        if self._jobs_done >= self._limits.max_jobs or growth_mb > self._limits.max_rss_growth_mb:
+            _log.info("making way for a fresh process", jobs=self._jobs_done, growth_mb=growth_mb)
+            self.recycled = True
+            self._stop_requested = True
+
+    def _announce(self) -> None:
+        run = self._pulse.current
+        paused = run.watch.waits_for if run else None
+        state = State.PAUSED if paused else State.BUSY if run else State.IDLE
+        presence = Presence(
+            name=self.name,
+            role=self._identity.role,
+            host=self._identity.host,
+            pid=os.getpid(),
+            state=state,
+            job_id=run.lease.job_id if run else None,
+            paused=paused,
+            jobs_done=self._jobs_done,
+            rss_bytes=self._process.memory_info().rss,
+            model=self._identity.model() if self._identity.model else None,
+        )
+        self.heartbeat()
+        try:
+            announce_presence(self.connection, presence)
+        except Passing as error:
+            _log.warning("presence not announced", code=error.code)
 
 
 def worker_name(role: str) -> str:
@@ -141,20 +315,22 @@ def worker_name(role: str) -> str:
 
 
 def build_worker(
-    role: str, queues: Sequence[str], handlers: Mapping[str, Handler], connection: Redis
+    identity: WorkerIdentity,
+    queues: Sequence[str],
+    handlers: Mapping[str, Handler],
+    connection: Redis,
+    limits: WorkerLimits,
 ) -> PinnedWorker:
     """Return a worker that serves `queues`, in that order, with exactly these handlers."""
-    job_class = job_class_for(handlers)
-    worker = PinnedWorker(
-        [open_queue(name, connection, job_class) for name in queues],
-        name=worker_name(role),
+    return PinnedWorker(
+        [open_queue(name, connection) for name in queues],
+        identity=identity,
+        handlers=handlers,
+        limits=limits,
+        name=worker_name(identity.role),
         connection=connection,
         serializer=JSONSerializer,
-        job_class=job_class,
-        queue_class=LosslessQueue,
+        job_class=AllowlistedJob,
         worker_ttl=WORKER_TTL_S,
-        maintenance_interval=MAINTENANCE_S,
         log_job_description=False,
     )
-    worker.push_exc_handler(worker.give_up_abandoned)  # type: ignore[no-untyped-call]  # RQ's
-    return worker

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from redis import Redis
 
-from clipwarden import queue_server
+from clipwarden import queue_server, queue_socket
 from clipwarden.data_folder import DataFolder
 from clipwarden.errors import DataFolderUnusable, ServerFailed
-from clipwarden.queue_server import running_server, server_binary
+from clipwarden.events import Event
+from clipwarden.queue_server import (
+    QueueServer,
+    running_server,
+    server_binary,
+    watched_server,
+)
+from clipwarden.queue_socket import Answer, ask
+from clipwarden.restarts import FOR_A_SERVICE
+from tests.clipwarden.command import wait_for
 
 
 @pytest.fixture
@@ -55,6 +68,26 @@ def orphan(folder: DataFolder, runtime: Path) -> Iterator[psutil.Process]:
     yield server
     if server.is_running():
         server.kill()
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    return [event.what.value for event in events]
+
+
+def kill(events: Sequence[Event]) -> None:
+    """Kill the server that was started or adopted first, and wait for its end."""
+    assert events[0].pid is not None
+    process = psutil.Process(events[0].pid)
+    process.kill()
+    wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE)
+
+
+def check_until_ready_again(server: QueueServer, events: Sequence[Event]) -> None:
+    def is_ready() -> bool:
+        server.check()
+        return kinds(events).count("ready") == 2
+
+    wait_for(is_ready)
 
 
 def ping(url: str) -> bool:
@@ -235,3 +268,116 @@ def test_the_server_gets_nothing_of_the_environment_but_places_and_languages(
     environment = json.loads(seen.read_text())
     assert set(environment) <= {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LC_CTYPE", "LC_ALL"}
     assert (environment["PATH"], environment["TZ"]) == (os.environ["PATH"], "UTC")
+
+
+def test_a_server_that_dies_is_back_with_its_data_at_the_same_place(
+    folder: DataFolder, runtime: Path
+) -> None:
+    events: list[Event] = []
+    with watched_server(folder, events.append) as server, Redis.from_url(server.url) as client:
+        client.set("job", "kept")
+        kill(events)
+        check_until_ready_again(server, events)
+        assert client.get("job") == b"kept"
+        assert events[0].pid != events[3].pid
+    assert kinds(events) == ["started", "ready", "died", "started", "ready", "stopped"]
+    assert list(runtime.iterdir()) == []
+
+
+def test_an_adopted_server_that_dies_is_replaced(
+    folder: DataFolder, orphan: psutil.Process, runtime: Path
+) -> None:
+    events: list[Event] = []
+    with watched_server(folder, events.append) as server:
+        orphan.kill()
+        check_until_ready_again(server, events)
+        assert ping(server.url)
+    assert kinds(events) == ["adopted", "ready", "died", "started", "ready", "stopped"]
+
+
+def test_a_server_whose_socket_folder_was_cleaned_away_comes_back(
+    folder: DataFolder, runtime: Path
+) -> None:
+    events: list[Event] = []
+    with watched_server(folder, events.append) as server:
+        kill(events)
+        shutil.rmtree(folder.socket_folder)
+        check_until_ready_again(server, events)
+        assert ping(server.url)
+
+
+def test_a_server_that_can_not_come_back_is_tried_again_and_again(
+    folder: DataFolder, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = []
+    policy = replace(FOR_A_SERVICE, backoff_s=0.01)
+    with watched_server(folder, events.append, policy) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(queue_server, "server_binary", lambda: folder.root / "no server")
+            kill(events)
+            while kinds(events).count("refused") < 3:
+                server.check()
+        check_until_ready_again(server, events)
+        assert ping(server.url)
+
+
+def test_an_orphan_that_was_frozen_is_ended_and_replaced(
+    folder: DataFolder,
+    orphan: psutil.Process,
+    runtime: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue_server, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(queue_socket, "_REPLY_TIMEOUT_S", 0.2)
+    orphan.suspend()
+    events: list[Event] = []
+    with watched_server(folder, events.append) as server:
+        assert ping(server.url)
+        psutil.wait_procs([orphan], timeout=10)
+        assert not orphan.is_running()
+    assert kinds(events) == ["killed", "started", "ready", "stopped"]
+    assert events[0].pid == orphan.pid
+
+
+def test_a_frozen_orphan_with_a_full_queue_of_callers_is_not_taken_for_dead(
+    folder: DataFolder,
+    orphan: psutil.Process,
+    runtime: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue_server, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(queue_socket, "_REPLY_TIMEOUT_S", 0.2)
+    orphan.suspend()
+    callers = []
+    path = (folder.queue_folder / "socket").read_text()
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(5000):
+            caller = socket.socket(socket.AF_UNIX)
+            callers.append(caller)
+            caller.setblocking(False)
+            caller.connect(path)
+    try:
+        with pytest.raises(ServerFailed, match="listens on"), running_server(folder):
+            pass
+        assert orphan.is_running()
+    finally:
+        for caller in callers:
+            caller.close()
+
+
+def test_a_server_that_still_loads_its_file_is_waited_for(
+    folder: DataFolder, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill = "for i = 1, 300000 do redis.call('set', i, i) end"
+    with running_server(folder) as url, Redis.from_url(url) as client:
+        client.eval(fill, 0)
+    answers = []
+
+    def heard(socket_path: Path, patience_s: float) -> Answer:
+        answers.append(ask(socket_path, patience_s))
+        return answers[-1]
+
+    monkeypatch.setattr(queue_server, "ask", heard)
+    with running_server(folder) as url, Redis.from_url(url) as client:
+        assert client.dbsize() == 300000
+    assert Answer.LOADING in answers

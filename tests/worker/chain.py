@@ -6,26 +6,38 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from redis import Redis
+from rq.utils import as_text
 from sqlalchemy import select
 
 from ingest.database import Base
+from ingest.endings import cancel
+from ingest.keys import media_key
 from ingest.media.spec import SamplingSpec
 from ingest.queue.attempts import Handler
-from ingest.queue.connection import (
+from ingest.queue.claims import Claim, Stopwatch
+from ingest.queue.connection import open_queue
+from ingest.queue.enqueueing import jobs_waiting
+from ingest.queue.jobs import FINISH, SAMPLE, AllowlistedJob, fetch_job
+from ingest.queue.leases import Lease, Outcome, known_queues, release_due, settle, take
+from ingest.queue.names import (
     FINISH_QUEUE,
-    SAMPLE_QUEUE,
+    Priority,
     embed_queue,
-    open_queue,
+    embed_queues,
+    sample_queue,
+    sample_queues,
     text_queue,
 )
-from ingest.queue.jobs import FINISH, SAMPLE
 from ingest.queue.payloads import Work
-from ingest.queue.worker import build_worker
+from ingest.queue.worker import WorkerIdentity, build_worker
+from ingest.repair import Repaired, repair
 from ingest.sampling import SamplingJobs, sampling_key
+from ingest.settings import WorkerLimits
 from ingest.stores import Stores
-from ingest.submissions import Wish, submit
+from ingest.submissions import InPlace, Wish, submit
 from ingest.tables import DEFAULT_TENANT, Submission
 from prompts.schema import Label, PromptSet
 from tests.clips import BLUE, GREEN, RED, write_scenes
@@ -38,7 +50,10 @@ from worker.texts import request_text_vectors, store_prompt_set
 
 Row = TypeVar("Row", bound=Base)
 
-EMBED_QUEUE = embed_queue(FAKE_CARD.key)
+HOST = "here"
+_MAX_ROUNDS = 40
+SAMPLE_QUEUE = sample_queue(Priority.NORMAL, HOST)
+EMBED_QUEUE = embed_queue(FAKE_CARD.key, Priority.NORMAL)
 TEXT_QUEUE = text_queue(FAKE_CARD.key)
 
 
@@ -70,6 +85,33 @@ class Submitted:
     work: Work
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A job in the hands of a test."""
+
+    chain: Chain
+    lease: Lease
+    job: AllowlistedJob
+
+    @property
+    def claim(self) -> Claim:
+        """What a worker hands to the handler."""
+        return Claim(self.chain.stores.redis, self.lease, Stopwatch())
+
+    def run(self) -> None:
+        """Do the work once; what it raises is raised, and the job stays taken."""
+        handler = self.chain.handlers()[self.job.func_name or ""]
+        handler.run(self.job.args[0], self.claim)
+
+    def end(self) -> None:
+        """End the job as one that is done."""
+        settle(self.chain.stores.redis, self.lease, Outcome.DONE)
+
+    def lapse(self) -> None:
+        """Take it away and put it back, as the reaper does when no heartbeat comes."""
+        assert settle(self.chain.stores.redis, self.lease, Outcome.AGAIN)
+
+
 @dataclass
 class Chain:
     """Submits videos and runs what is queued."""
@@ -77,14 +119,23 @@ class Chain:
     stores: Stores
     encoder: FakeEncoder = field(default_factory=FakeEncoder)
     batch_size: int = 10
+    max_queued_bytes: int = 2**30
 
     def submit(
         self,
         path: Path,
         prompt_sets: Sequence[PromptSet] = (COLOUR_SET,),
         sampling: str = "fps:25",
+        *,
+        priority: Priority = Priority.NORMAL,
+        request_token: str | None = None,
+        host: str | None = HOST,
+        run_id: str | None = None,
     ) -> Submitted:
-        """Submit a video as `analyze` does, and ask for the prompt sets' vectors."""
+        """Submit a video that stays in place, and ask for the prompt sets' vectors.
+
+        Without a host its content is copied into the blob store.
+        """
         content = path.read_bytes() if path.exists() else b"missing"
         work = Work(
             tenant=DEFAULT_TENANT,
@@ -95,39 +146,103 @@ class Chain:
         for one in prompt_sets:
             store_prompt_set(self.stores, DEFAULT_TENANT, one)
             request_text_vectors(self.stores, DEFAULT_TENANT, FAKE_CARD.key, one.sha256)
+        if host is None:
+            self.stores.blobs.put_file(media_key(DEFAULT_TENANT, work.media_sha256), path)
         wish = Wish(
             work=work,
-            path=path,
+            in_place=None if host is None else InPlace(path, host),
             source=path.name,
             size_bytes=len(content),
             model_card=FAKE_CARD.to_json(),
             sampling=sampling,
             geometry=FAKE_CARD.geometry.name,
             prompt_set_sha256s=tuple(one.sha256 for one in prompt_sets),
+            priority=priority,
+            request_token=request_token,
+            run_id=run_id,
         )
-        known = is_embedded(self.stores, work)
-        return Submitted(
-            submit(self.stores.database, self.stores.redis, wish, is_embedded=known), work
-        )
+        return Submitted(submit(self.stores, wish, self.is_embedded).id, work)
 
-    def sample(self, max_jobs: int | None = None) -> None:
-        """Run the sampling worker until its queue is empty."""
-        self._run([SAMPLE_QUEUE], {SAMPLE: SamplingJobs(self.stores).handler}, max_jobs)
+    def is_embedded(self, work: Work) -> bool:
+        """Whether every chunk of a work is stored."""
+        return is_embedded(self.stores, work)
+
+    def sample(self, max_jobs: int | None = None, host: str = HOST) -> None:
+        """Run the sampling worker of a host until its queues are empty."""
+        self._run(sample_queues(host), self.handlers(host), max_jobs)
 
     def embed(self, max_jobs: int | None = None) -> None:
         """Run the embedding worker, texts first, until its queues are empty."""
-        jobs = EmbeddingJobs(self.stores, self.encoder, self.batch_size)
-        self._run([TEXT_QUEUE, EMBED_QUEUE], jobs.handlers, max_jobs)
+        self._run(embed_queues(FAKE_CARD.key), self.handlers(), max_jobs)
 
-    def finish(self) -> None:
+    def finish(self, max_jobs: int | None = None) -> None:
         """Run the finishing worker until its queue is empty."""
-        self._run([FINISH_QUEUE], {FINISH: FinishingJobs(self.stores).handler}, None)
+        self._run([FINISH_QUEUE], self.handlers(), max_jobs)
+
+    def handlers(self, host: str = HOST) -> dict[str, Handler]:
+        """What workers do with each kind of job."""
+        sampling = SamplingJobs(self.stores, host=host, max_queued_bytes=self.max_queued_bytes)
+        embedding = EmbeddingJobs(self.stores, self.encoder, self.batch_size)
+        finishing = FinishingJobs(self.stores)
+        return {SAMPLE: sampling.handler, **embedding.handlers, FINISH: finishing.handler}
+
+    def take(self, queue: str) -> Taken:
+        """Take the next job of a queue as a worker would, and do nothing with it yet."""
+        lease = take(self.stores.redis, [queue], "by hand")
+        assert lease is not None, f"nothing waits on {queue}"
+        return Taken(self, lease, fetch_job(self.stores.redis, lease.job_id))
+
+    def lose_workers(self) -> None:
+        """Do what follows when every worker is killed: leases lapse, jobs go back."""
+        for queue in known_queues(self.stores.redis):
+            for member in _members(self.stores.redis, f"rq:wip:{queue}"):
+                settle(self.stores.redis, Lease.parse(queue, member), Outcome.AGAIN)
+
+    def repair(self) -> Repaired:
+        """Put back on the queue what was lost."""
+        return repair(self.stores, self.is_embedded)
+
+    def waiting_jobs(self) -> int:
+        """How many jobs wait on all queues but those of other hosts."""
+        queues = [*sample_queues(HOST), *embed_queues(FAKE_CARD.key), FINISH_QUEUE]
+        return jobs_waiting(self.stores.redis, queues)
+
+    def traces(self) -> list[str]:
+        """What is left on the queue server of works and of their jobs."""
+        kinds = ("rq:job:", "clipwarden:pending:", "clipwarden:waiting:", "clipwarden:progress:")
+        keys = [as_text(key) for key in self.stores.redis.scan_iter()]
+        return [key for key in keys if key.startswith((*kinds, "clipwarden:backlog:"))]
+
+    def pixels(self) -> list[str]:
+        """The keys of all pixels that are stored."""
+        return self.blobs_under("default/pixels")
+
+    def blobs_under(self, prefix: str) -> list[str]:
+        """The keys of all blobs under a prefix."""
+        found = []
+        for name in self.stores.blobs.children(prefix):
+            key = f"{prefix}/{name}"
+            is_blob = self.stores.blobs.exists(key)
+            found += [key] if is_blob else self.blobs_under(key)
+        return found
+
+    def cancel(self, submitted: Submitted) -> None:
+        """Cancel a submission."""
+        cancel(self.stores, DEFAULT_TENANT, submitted.id, self.is_embedded)
+
+    def status(self, submitted: Submitted) -> str:
+        """The status of a submission as it stands now."""
+        return self.submission(submitted).status
 
     def run(self) -> None:
-        """Run everything that is queued."""
-        self.sample()
-        self.embed()
-        self.finish()
+        """Run everything that is queued, retries and what they queue included."""
+        for _ in range(_MAX_ROUNDS):
+            self.sample()
+            self.embed()
+            self.finish()
+            if not self.release_retries() and not self.waiting_jobs():
+                return
+        raise AssertionError("the queue never gets empty")
 
     def analyze(
         self,
@@ -169,8 +284,24 @@ class Chain:
         for payload in payloads:
             queued.enqueue(function, dict(payload))
 
+    def release_retries(self) -> int:
+        """Put retries back on their queues as if their time had come; returns how many."""
+        redis, released = self.stores.redis, 0
+        for queue in known_queues(redis):
+            scheduled = f"rq:scheduled:{queue}"
+            for job_id in _members(redis, scheduled):
+                redis.zadd(scheduled, {job_id: 0})
+            released += release_due(redis, queue)
+        return released
+
     def _run(
         self, queues: Sequence[str], handlers: Mapping[str, Handler], max_jobs: int | None
     ) -> None:
-        worker = build_worker("test", queues, handlers, self.stores.redis)
+        worker = build_worker(
+            WorkerIdentity("test", HOST), queues, handlers, self.stores.redis, WorkerLimits()
+        )
         worker.work(burst=True, max_jobs=max_jobs, logging_level="CRITICAL")
+
+
+def _members(redis: Redis, key: str) -> list[str]:
+    return [as_text(member) for member in cast(list[bytes], redis.zrange(key, 0, -1))]

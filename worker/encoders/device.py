@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import torch
 
@@ -39,3 +40,14 @@ def find_device(name: str) -> torch.device:
             f"Check nvidia-smi, the driver and CUDA_VISIBLE_DEVICES. {_USE_CPU}",
         )
     return torch.device("cuda", index)
+
+
+def memory_reader(name: str) -> Callable[[], int | None]:
+    """Return what tells how many bytes of a device's memory this process takes.
+
+    It tells None for a device without memory of its own.
+    """
+    device = find_device(name)
+    if device.type != "cuda":
+        return lambda: None
+    return lambda: int(torch.cuda.memory_reserved(device))

@@ -1,0 +1,119 @@
+"""Taking a file in: checked, hashed, copied into the blob store unless it stays, submitted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipwarden.counted_path import CountedPath, OnRead
+from ingest.errors import MediaChanged
+from ingest.identity import FileIdentity, identify
+from ingest.keys import media_key
+from ingest.media.check import check_input, displayed_name
+from ingest.media.spec import SamplingSpec
+from ingest.queue.names import Priority
+from ingest.queue.payloads import Work
+from ingest.sampling import sampling_key
+from ingest.stores import Stores
+from ingest.submissions import InPlace, Wish, submit
+from ingest.tables import DEFAULT_TENANT
+from prompts.schema import PromptSet
+from worker.models.card import ModelCard
+from worker.results import is_embedded
+from worker.texts import request_text_vectors, store_prompt_set
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look for in files, with what, and how urgently.
+
+    `in_place_on` names the host whose sampling processes read a file where it is; None has its
+    content copied into the blob store. `run_id` names the run of a command that waits.
+    """
+
+    model: ModelCard
+    sampling: SamplingSpec
+    prompt_sets: tuple[PromptSet, ...]
+    priority: Priority = Priority.NORMAL
+    in_place_on: str | None = None
+    request_token: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A submission that was recorded; not new where the request token came before."""
+
+    submission_id: str
+    is_new: bool
+    source: str
+    work: Work
+
+
+def prepare(stores: Stores, request: Request) -> None:
+    """Store the prompt sets as they are now and ask for their vectors; once for many files."""
+    for prompt_set in request.prompt_sets:
+        store_prompt_set(stores, DEFAULT_TENANT, prompt_set)
+        request_text_vectors(stores, DEFAULT_TENANT, request.model.key, prompt_set.sha256)
+
+
+def accept(stores: Stores, request: Request, path: Path, on_read: OnRead | None = None) -> Accepted:
+    """Submit a file; `on_read` is told of every piece that is read, once to hash and once to copy.
+
+    Raises MediaNotFound, MediaIsFolder, MediaEmpty, MediaUnreadable; MediaChanged where somebody
+    writes to the file meanwhile, which then leaves nothing; TokenReused.
+    """
+    check_input(path)
+    readable = path if on_read is None else CountedPath.of(path, on_read)
+    source = source_name(path)
+    identity = identify(readable, source)
+    if request.in_place_on is None:
+        _copy(stores, readable, source, identity)
+    work = Work(
+        tenant=DEFAULT_TENANT,
+        media_sha256=identity.sha256,
+        sampling_key=sampling_key(request.sampling, request.model.geometry),
+        model_key=request.model.key,
+    )
+    submitted = submit(
+        stores,
+        _wish(request, path, source, work, identity.size_bytes),
+        lambda one: is_embedded(stores, one),
+    )
+    return Accepted(submitted.id, submitted.is_new, source, work)
+
+
+def source_name(path: Path) -> str:
+    """The name as the user wrote it; bytes that are no text are escaped, for JSON has none."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _copy(stores: Stores, path: Path, source: str, identity: FileIdentity) -> None:
+    key = media_key(DEFAULT_TENANT, identity.sha256)
+    if stores.blobs.exists(key):
+        return
+    try:
+        stores.blobs.put_file(key, path, sha256=identity.sha256)
+    except MediaChanged as error:
+        raise MediaChanged(
+            f"{displayed_name(source)}: the file changed while it was copied.",
+            "Submit it again once nothing writes to it any more.",
+        ) from error
+
+
+def _wish(request: Request, path: Path, source: str, work: Work, size_bytes: int) -> Wish:
+    host = request.in_place_on
+    return Wish(
+        work=work,
+        source=source,
+        size_bytes=size_bytes,
+        in_place=None if host is None else InPlace(path.absolute(), host),
+        model_card=request.model.to_json(),
+        sampling=request.sampling.name,
+        geometry=request.model.geometry.name,
+        prompt_set_sha256s=tuple(one.sha256 for one in request.prompt_sets),
+        priority=request.priority,
+        request_token=request.request_token,
+        run_id=request.run_id,
+    )

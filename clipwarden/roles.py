@@ -1,0 +1,50 @@
+"""The roles of an installation: which module fills each, with what settings and threads."""
+
+from __future__ import annotations
+
+import os
+
+from clipwarden.child import Role, Stage
+from ingest.settings import ProcessSettings, SamplerSettings
+from worker.settings import Duty, EmbedderSettings, KeeperSettings, Retention
+
+MAX_QUEUED_BYTES = 512 * 1024 * 1024
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: fewer than there are in a container with a cpuset."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def sampler(name: str, shared: ProcessSettings, max_queued_bytes: int = MAX_QUEUED_BYTES) -> Role:
+    """Samples videos; pauses while more than that many bytes of frames wait to be embedded."""
+    settings = SamplerSettings(**dict(shared), max_queued_bytes=max_queued_bytes)
+    return Role(name, "ingest.sampler", settings)
+
+
+def embedder(
+    name: str, shared: ProcessSettings, model_card: str, device: str, batch_size: int, threads: int
+) -> Role:
+    """Holds one model on one device; `model_card` is the JSON of a ModelCard."""
+    settings = EmbedderSettings(
+        **dict(shared), model_card=model_card, device=device, batch_size=batch_size
+    )
+    return Role(name, "worker.embedder", settings, threads)
+
+
+def finisher(name: str, shared: ProcessSettings) -> Role:
+    """Scores frames, cuts segments and stores results."""
+    return Role(name, "worker.finisher", shared)
+
+
+def keeper(
+    name: str,
+    shared: ProcessSettings,
+    duties: tuple[Duty, ...] = tuple(Duty),
+    retention: Retention = Retention(),  # noqa: B008 - frozen
+) -> Role:
+    """Puts dead workers' jobs and due retries back on their queues, and deletes what is too old."""
+    settings = KeeperSettings(**dict(shared), duties=duties, retention=retention)
+    return Role(name, "worker.keeper", settings, stage=Stage.KEEP)

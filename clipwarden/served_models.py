@@ -1,0 +1,107 @@
+"""Which model to ask for: what the processes of a running installation hold on their cards."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+
+from clipwarden.errors import ModelNotServed
+from ingest.queue.presence import models_served, read_presences
+from worker.models.card import ModelCard
+from worker.models.resolve import resolve_model
+from worker.models.starter import STARTER_ID
+
+# A process announces itself a moment after it is ready, and is away while it makes way for a
+# fresh one.
+_PATIENCE_S = 5.0
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A model, and whether somebody holds it now; if not, its videos wait until somebody does."""
+
+    card: ModelCard
+    is_served: bool
+
+
+def choose_model(redis: Redis, name: str | None) -> ChosenModel:
+    """The model a user names, be it served or not; without a name the only one that is served.
+
+    Raises ModelNotServed where no name is given and none or several are served; UnknownModel,
+    ModelUnavailable, UnsupportedModel for a name that leads to no model.
+    """
+    if name is None:
+        return ChosenModel(_only_one(_await_served(redis)), is_served=True)
+    served = _served(redis)
+    named = _find(served, name)
+    if named is not None:
+        return ChosenModel(named, is_served=True)
+    card = resolve_model(name)
+    return ChosenModel(card, is_served=card.key in {one.key for one in served})
+
+
+def require_served(redis: Redis, name: str) -> ModelCard:
+    """The served model of a name; raises ModelNotServed, and never fetches a model."""
+    served = _await_served(redis)
+    found = _find(served, name)
+    if found is None and _is_folder(name):
+        card = resolve_model(name)
+        found = next((one for one in served if one.key == card.key), None)
+    if found is None:
+        held = _listed(served) or "no model yet"
+        cure = (
+            f"Say --model {served[0].id}, or g" if served else "Wait until it has loaded it, or g"
+        )
+        raise ModelNotServed(
+            f"the service that works on this data folder holds {held}, not {name}.",
+            f"{cure}ive this run a folder of its own with --data DIR.",
+        )
+    return found
+
+
+def _only_one(served: tuple[ModelCard, ...]) -> ModelCard:
+    if not served:
+        raise ModelNotServed(
+            "no process of this installation holds a model right now.",
+            "Wait until one has loaded it (`clipwarden status` shows who is at work), or name the "
+            "model with --model: the video then waits for it.",
+        )
+    if len(served) > 1:
+        raise ModelNotServed(
+            f"this installation holds several models: {_listed(served)}.",
+            "Say which one: --model NAME.",
+        )
+    return served[0]
+
+
+def _find(served: tuple[ModelCard, ...], name: str) -> ModelCard | None:
+    """A served model by its id, id@revision or key; a folder of that name goes before it."""
+    found = [card for card in served if name in (card.id, card.key, f"{card.id}@{card.revision}")]
+    return found[0] if len(found) == 1 and not _is_folder(name) else None
+
+
+def _await_served(redis: Redis) -> tuple[ModelCard, ...]:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not (served := _served(redis)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return served
+
+
+def _served(redis: Redis) -> tuple[ModelCard, ...]:
+    held = models_served(read_presences(redis))
+    return tuple(ModelCard.from_json(held[key].card) for key in sorted(held))
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return name != STARTER_ID and Path(name).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _listed(served: tuple[ModelCard, ...]) -> str:
+    return ", ".join(card.id for card in served)

@@ -1,0 +1,186 @@
+"""How a submission ends other than well: failed, cancelled; and how it is tried again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from redis import Redis
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.serializers import JSONSerializer
+from sqlalchemy import select, update
+
+from ingest.errors import SubmissionEnded, SubmissionNotEnded
+from ingest.keys import work_pixels
+from ingest.queue.backlog import Backlog
+from ingest.queue.enqueueing import jobs_alive
+from ingest.queue.gate import Gate
+from ingest.queue.leases import withdraw
+from ingest.queue.meters import Meter, add_to_meters
+from ingest.queue.payloads import Work
+from ingest.queue.reaching import reaching_queue
+from ingest.stores import Stores
+from ingest.submissions import find_submission, unfinished_of
+from ingest.tables import Status, Submission
+from ingest.works import (
+    IsEmbedded,
+    end_job,
+    finish_job_id,
+    leave_work,
+    sample_job_id,
+    set_out,
+    work_of,
+)
+from prompts.errors import ClipwardenError
+
+# A worker that is told to stop ends its process after five seconds, and is then gone at once.
+_STOP_WAIT_S = 8.0
+_STOP_AGAIN_S = 1.0
+_POLL_S = 0.05
+
+
+def fail(stores: Stores, work: Work, submission_id: str, error: ClipwardenError) -> None:
+    """End a submission with an error, unless it has ended."""
+    _end(stores, work.tenant, submission_id, Status.FAILED, error)
+    leave_work(stores, work, submission_id)
+
+
+def fail_all(stores: Stores, work: Work, error: ClipwardenError) -> list[str]:
+    """End every submission that wants a work with an error; returns their ids."""
+    ids = [row.id for row in unfinished_of(stores.database, work)]
+    for submission_id in ids:
+        fail(stores, work, submission_id, error)
+    end_job(stores.redis, work, sample_job_id(work))
+    return ids
+
+
+def cancel(stores: Stores, tenant: str, submission_id: str, is_embedded: IsEmbedded) -> None:
+    """Cancel a submission; nothing of it runs any more when this returns.
+
+    What others wait for goes on. Raises SubmissionNotFound, SubmissionEnded.
+    """
+    row = find_submission(stores.database, tenant, submission_id)
+    if not _end(stores, tenant, row.id, Status.CANCELLED, None):
+        raise SubmissionEnded(
+            f"submission {row.id} has ended: it is {row.status}.",
+            "There is nothing left to cancel; `clipwarden purge` deletes what it left.",
+        )
+    release(stores, row, is_embedded)
+
+
+def cancel_runs(stores: Stores, tenant: str, is_embedded: IsEmbedded) -> int:
+    """Cancel what commands waited for that are gone now; returns how many there were.
+
+    Needs the data folder's lock: nobody else's run can be under way.
+    """
+    query = select(Submission).where(
+        Submission.tenant == tenant,
+        Submission.status == Status.QUEUED,
+        Submission.run_id.is_not(None),
+    )
+    with stores.database.read() as session:
+        rows = list(session.scalars(query))
+        session.expunge_all()
+    for row in rows:
+        _end(stores, tenant, row.id, Status.CANCELLED, None)
+    for row in rows:
+        release(stores, row, is_embedded)
+    return len(rows)
+
+
+def retry(stores: Stores, tenant: str, submission_id: str, is_embedded: IsEmbedded) -> None:
+    """Set a failed or cancelled submission out anew; raises SubmissionNotEnded for any other."""
+    row = find_submission(stores.database, tenant, submission_id)
+    with stores.database.begin() as session:
+        row = session.get_one(Submission, (tenant, row.id), with_for_update=True)
+        if row.status not in (Status.FAILED, Status.CANCELLED):
+            raise SubmissionNotEnded(
+                f"submission {row.id} is {row.status}.",
+                "Only what failed or was cancelled can be tried again.",
+            )
+        row.status, row.finished_at = Status.QUEUED, None
+        row.error_code = row.error_message = row.error_cure = None
+        session.flush()
+        session.expunge(row)
+    set_out(stores.redis, row, is_embedded)
+
+
+def release(stores: Stores, row: Submission, is_embedded: IsEmbedded) -> None:
+    """Take an ended submission off the queue, with its work where nobody else wants it."""
+    work, gate = work_of(row), Gate(stores.redis, work_of(row))
+    pending = gate.pending()
+    left = gate.leave(row.id)
+    _end_jobs(stores.redis, [finish_job_id(row.id), *(pending if left == 0 else ())])
+    if left:
+        return
+    late = () if gate.is_awaited() else gate.pending()
+    # What a sampler queued until it was stopped.
+    _end_jobs(stores.redis, late)
+    stores.blobs.delete_tree(work_pixels(work))
+    backlog = Backlog(stores.redis)
+    for job_id in {*pending, *late}:
+        backlog.remove(job_id)
+    _close_lost(stores.redis, gate)
+    # Whoever submitted the same meanwhile had its jobs taken away: they are set out anew.
+    for other in unfinished_of(stores.database, work):
+        set_out(stores.redis, other, is_embedded)
+
+
+def _close_lost(redis: Redis, gate: Gate) -> None:
+    """Wait no longer for jobs that are gone; those of somebody who came meanwhile stay."""
+    pending = gate.pending()
+    lost = set(pending) - jobs_alive(redis, pending)
+    if lost:
+        gate.close(lost)
+
+
+@reaching_queue()
+def _end_jobs(redis: Redis, job_ids: Sequence[str]) -> None:
+    """Withdraw the jobs that wait, stop those that run, and wait until none is left."""
+    left = [job_id for job_id in job_ids if not withdraw(redis, job_id)]
+    deadline = time.monotonic() + _STOP_WAIT_S
+    ask_again_s = 0.0
+    while left and time.monotonic() < deadline:
+        if time.monotonic() >= ask_again_s:
+            ask_again_s = time.monotonic() + _STOP_AGAIN_S
+            for job_id in left:
+                _ask_to_stop(redis, job_id)
+        time.sleep(_POLL_S)
+        left = [job_id for job_id in left if not withdraw(redis, job_id)]
+
+
+def _ask_to_stop(redis: Redis, job_id: str) -> None:
+    try:
+        send_stop_job_command(redis, job_id, serializer=JSONSerializer)
+    except (NoSuchJobError, InvalidJobOperation):
+        # It ended by itself.
+        return
+
+
+def _end(
+    stores: Stores, tenant: str, submission_id: str, status: Status, error: ClipwardenError | None
+) -> bool:
+    """Record an end; says False where there was one already."""
+    values = {
+        "status": status,
+        "finished_at": datetime.now(UTC),
+        "error_code": error and error.code,
+        "error_message": error and error.message,
+        "error_cure": error and error.cure,
+    }
+    change = (
+        update(Submission)
+        .where(
+            Submission.tenant == tenant,
+            Submission.id == submission_id,
+            Submission.status == Status.QUEUED,
+        )
+        .values(values)
+    )
+    with stores.database.begin() as session:
+        ended = bool(session.execute(change).rowcount)  # type: ignore[attr-defined]  # of an UPDATE
+    if ended:
+        add_to_meters(stores.redis, {(Meter.SUBMISSIONS, status): 1})
+    return ended

@@ -1,0 +1,1 @@
+"""Real servers for tests: PostgreSQL, and an S3-compatible object store."""
