@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import select
+
 from clipwarden.counted_path import CountedPath, OnRead
-from ingest.errors import MediaChanged
+from ingest.errors import MediaChanged, TokenReused
 from ingest.identity import FileIdentity, identify
 from ingest.keys import media_key
 from ingest.media.check import check_input, displayed_name
@@ -17,7 +19,7 @@ from ingest.queue.payloads import Work
 from ingest.sampling import sampling_key
 from ingest.stores import Stores
 from ingest.submissions import InPlace, Wish, submit
-from ingest.tables import DEFAULT_TENANT
+from ingest.tables import DEFAULT_TENANT, Submission
 from prompts.schema import PromptSet
 from worker.models.card import ModelCard
 from worker.results import is_embedded
@@ -68,6 +70,7 @@ def accept(stores: Stores, request: Request, path: Path, on_read: OnRead | None 
     readable = path if on_read is None else CountedPath.of(path, on_read)
     source = source_name(path)
     identity = identify(readable, source)
+    _check_token(stores, request.request_token, identity.sha256)
     if request.in_place_on is None:
         _copy(stores, readable, source, identity)
     work = Work(
@@ -87,6 +90,22 @@ def accept(stores: Stores, request: Request, path: Path, on_read: OnRead | None 
 def source_name(path: Path) -> str:
     """The name as the user wrote it; bytes that are no text are escaped, for JSON has none."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _check_token(stores: Stores, token: str | None, sha256: str) -> None:
+    """Refuse another file under a known token before it is copied, rather than after."""
+    if token is None:
+        return
+    query = select(Submission.media_sha256).where(
+        Submission.tenant == DEFAULT_TENANT, Submission.request_token == token
+    )
+    with stores.database.read() as session:
+        known = session.scalar(query)
+    if known not in (None, sha256):
+        raise TokenReused(
+            f"the request token {token!r} was used for another file before.",
+            "Make a new token for a new request; the same one is for trying the same again.",
+        )
 
 
 def _copy(stores: Stores, path: Path, source: str, identity: FileIdentity) -> None:

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from clipwarden import __version__
-from clipwarden.cli import prompts
+from clipwarden.cli import bench, prompts
 from clipwarden.cli.analyze import analyze
+from clipwarden.cli.chaos import chaos
 from clipwarden.cli.doctor import doctor
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
 from clipwarden.cli.jobs import cancel, repair, retry
@@ -45,7 +46,9 @@ app.command()(retry)
 app.command()(repair)
 app.command()(purge)
 app.command()(doctor)
+app.command()(chaos)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(bench.app, name="bench")
 
 
 def _version(wanted: bool) -> None:

@@ -15,7 +15,6 @@ from sqlalchemy import select, update
 from ingest.errors import SubmissionEnded, SubmissionNotEnded
 from ingest.keys import work_pixels
 from ingest.queue.backlog import Backlog
-from ingest.queue.enqueueing import jobs_alive
 from ingest.queue.gate import Gate
 from ingest.queue.leases import withdraw
 from ingest.queue.meters import Meter, add_to_meters
@@ -26,6 +25,7 @@ from ingest.submissions import find_submission, unfinished_of
 from ingest.tables import Status, Submission
 from ingest.works import (
     IsEmbedded,
+    close_lost,
     end_job,
     finish_job_id,
     leave_work,
@@ -122,18 +122,10 @@ def release(stores: Stores, row: Submission, is_embedded: IsEmbedded) -> None:
     backlog = Backlog(stores.redis)
     for job_id in {*pending, *late}:
         backlog.remove(job_id)
-    _close_lost(stores.redis, gate)
+    close_lost(stores.redis, work)
     # Whoever submitted the same meanwhile had its jobs taken away: they are set out anew.
     for other in unfinished_of(stores.database, work):
         set_out(stores.redis, other, is_embedded)
-
-
-def _close_lost(redis: Redis, gate: Gate) -> None:
-    """Wait no longer for jobs that are gone; those of somebody who came meanwhile stay."""
-    pending = gate.pending()
-    lost = set(pending) - jobs_alive(redis, pending)
-    if lost:
-        gate.close(lost)
 
 
 @reaching_queue()

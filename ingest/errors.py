@@ -23,7 +23,6 @@ ClipwardenError (prompts.errors)
     │   ├── QueueUnavailable    it can't be reached                                 (passes)
     │   ├── QueueFull           it has no memory or disk left                       (passes)
     │   ├── QueueTaken          it serves another installation
-    │   ├── QueueLost           what was queued there is gone
     │   ├── JobRefused          a job on the queue is not one of ours
     │   ├── JobTimedOut         a job took longer than it may
     │   ├── JobLapsed           the processes that worked on a job died too often
@@ -40,8 +39,9 @@ ClipwardenError (prompts.errors)
         ├── SubmissionNotEnded  it has not ended, so it can't be tried again
         └── TokenReused         a request token came again with another request
 
-Errors that pass by themselves once somebody makes room or the other side is back: a worker that
-meets one pauses with its job in hand, and goes on; none of the job's attempts is spent.
+Those marked so are Passing too: they pass by themselves once somebody makes room or the other side
+is back. A worker that meets one pauses with its job in hand, and goes on; none of the job's attempts
+is spent.
 """
 
 from __future__ import annotations
@@ -184,12 +184,6 @@ class QueueTaken(QueueError):
     """The queue server serves another installation, whose jobs ours must not mix with."""
 
     code = "queue.taken"
-
-
-class QueueLost(QueueError):
-    """What was queued is gone from the server: it was wiped, or lost its memory."""
-
-    code = "queue.lost"
 
 
 class JobRefused(QueueError):

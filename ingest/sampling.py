@@ -37,7 +37,7 @@ from ingest.queue.process import process_name
 from ingest.stores import Stores
 from ingest.submissions import unfinished_of
 from ingest.tables import Chunk, Sampling, Submission
-from ingest.works import embed_job_id, end_job, sample_job_id
+from ingest.works import close_lost, embed_job_id, end_job, sample_job_id
 from prompts.errors import ClipwardenError
 
 # About 10 MB of pixels at 224 px: seconds of work for an embedder, so that little is repeated
@@ -126,6 +126,8 @@ class SamplingJobs:
         geometry = Geometry.parse(submission.geometry)
         gate = Gate(self._stores.redis, job.work)
         attempt, chunks = uuid.uuid4().hex[:8], 0
+        # A sampler that was killed may have opened a chunk that it never queued.
+        close_lost(self._stores.redis, job.work)
         with decode(original.path, sampling, geometry, source=original.source) as session:
             gate.expect(session.facts.estimated_frames)
             for frames in _in_chunks(iter(session)):

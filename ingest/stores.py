@@ -36,3 +36,4 @@ class Stores:
         """Give back connections."""
         self.redis.close()
         self.database.close()
+        self.blobs.close()

@@ -63,11 +63,8 @@ class Submitted:
 def installation_id(database: Database) -> str:
     """The random name of the installation that a database belongs to; made at first asking."""
     with database.begin() as session:
-        row = session.scalars(select(Installation)).first()
-        if row is None:
-            row = Installation(id=uuid.uuid4().hex)
-            session.add(row)
-        return row.id
+        insert_if_absent(session, Installation(id=uuid.uuid4().hex, number=1))
+        return session.scalars(select(Installation.id)).one()
 
 
 def submit(stores: Stores, wish: Wish, is_embedded: IsEmbedded) -> Submitted:

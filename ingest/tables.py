@@ -36,8 +36,11 @@ class Installation(Base):
     """The one row that names this installation, so that a queue server can tell two apart."""
 
     __tablename__ = "installation"
+    __table_args__ = (UniqueConstraint("number", name="installation_is_one"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(default=1)
+    """Always 1: of two hosts that start at once only one can write the row."""
 
 
 class Media(Base):

@@ -7,7 +7,12 @@ from collections.abc import Callable, Sequence
 from redis import Redis
 
 from ingest.keys import work_pixels
-from ingest.queue.enqueueing import FINISH_TIMEOUT_S, SAMPLE_TIMEOUT_S, enqueue_once
+from ingest.queue.enqueueing import (
+    FINISH_TIMEOUT_S,
+    SAMPLE_TIMEOUT_S,
+    enqueue_once,
+    jobs_alive,
+)
 from ingest.queue.gate import Gate
 from ingest.queue.jobs import FINISH, SAMPLE
 from ingest.queue.names import FINISH_QUEUE, Priority, sample_queue
@@ -93,6 +98,15 @@ def end_job(redis: Redis, work: Work, job_id: str) -> None:
     gate = Gate(redis, work)
     if gate.close([job_id]):
         queue_finish(redis, work, gate.waiting())
+
+
+def close_lost(redis: Redis, work: Work) -> None:
+    """Wait no longer for those of a work's jobs that are gone: whoever queues them was killed."""
+    gate = Gate(redis, work)
+    pending = gate.pending()
+    lost = set(pending) - jobs_alive(redis, pending)
+    if lost:
+        gate.close(lost)
 
 
 def leave_work(stores: Stores, work: Work, submission_id: str) -> None:

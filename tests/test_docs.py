@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 
+import clipwarden.api.errors  # its classes are known then
 import clipwarden.errors
 import ingest.errors
 import worker.errors  # noqa: F401 - imported so that its classes are known
@@ -31,12 +32,10 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
         yield from commands(command, (*words, name))
 
 
-def error_classes(base: type[ClipwardenError]) -> Iterator[type[ClipwardenError]]:
-    for kind in base.__subclasses__():
-        if kind.__subclasses__():
-            yield from error_classes(kind)
-        else:
-            yield kind
+def error_classes(base: type[ClipwardenError]) -> set[type[ClipwardenError]]:
+    """The leaves of the tree; some have two parents."""
+    kinds = base.__subclasses__()
+    return set().union(*(error_classes(kind) for kind in kinds)) if kinds else {base}
 
 
 @pytest.mark.parametrize("words", list(commands(typer.main.get_command(app))), ids=" ".join)

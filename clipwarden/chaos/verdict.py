@@ -36,12 +36,10 @@ class Verdict:
 def judge(stores: Stores, expected: int) -> Verdict:
     """Count what is stored and what is left, against as many videos as were submitted."""
     with stores.database.read() as session:
-        by_status: dict[str, int] = {
-            status: count
-            for status, count in session.execute(
-                select(Submission.status, func.count()).group_by(Submission.status)
-            ).tuples()
-        }
+        counted = session.execute(
+            select(Submission.status, func.count()).group_by(Submission.status)
+        )
+        by_status: dict[str, int] = {status: count for status, count in counted}
         results = session.scalar(select(func.count()).select_from(Result)) or 0
         segments = session.scalar(select(func.count()).select_from(SegmentRow)) or 0
         same = (SegmentRow.result_id, SegmentRow.label, SegmentRow.start_us)

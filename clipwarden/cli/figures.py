@@ -1,4 +1,4 @@
-"""Progress, times and sizes in words, as bars and lists show them."""
+"""Progress and times in words, as bars and lists show them."""
 
 from __future__ import annotations
 
@@ -29,16 +29,6 @@ def span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def size_words(size_bytes: int) -> str:
-    """A size in decimal units: `640 kB`, `3.2 GB`."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    amount, units = size_bytes / 1000, ["kB", "MB", "GB", "TB"]
-    while amount >= 1000 and len(units) > 1:
-        amount, units = amount / 1000, units[1:]
-    return f"{_short(amount)} {units[0]}"
 
 
 def _short(number: float) -> str:

@@ -13,6 +13,7 @@ from clipwarden.cli.options import BlobUrl, Data, DatabaseUrl, named_folder, sto
 from clipwarden.errors import PurgeUnconfirmed
 from clipwarden.joining import joined_stores
 from clipwarden.purging import Doomed, find_doomed, purge_doomed
+from clipwarden.report.wording import count
 from ingest.media.check import displayed_name
 from ingest.stores import Stores
 from prompts.errors import ClipwardenError
@@ -77,7 +78,7 @@ def _purge(stores: Stores, doomed: Sequence[Doomed]) -> int:
             print_error(error)
             failures += 1
         else:
-            typer.echo(f"{one.media_sha256}  purged  {len(one.submission_ids)} submissions")
+            typer.echo(f"{one.media_sha256}  purged")
     return failures
 
 
@@ -96,8 +97,7 @@ def _confirm(doomed: Sequence[Doomed], *, yes: bool) -> None:
 
 def _words(one: Doomed) -> str:
     names = ", ".join(displayed_name(source) for source in one.sources) or "no submission left"
-    count = len(one.submission_ids)
-    words = f"{one.media_sha256}: {count} submission{'' if count == 1 else 's'}: {names}"
+    words = f"{one.media_sha256}: {count(len(one.submission_ids), 'submission')}: {names}"
     if one.reports:
         # A report shows all inputs of its run: others' results in it go too.
         words += f"; reports: {', '.join(path.name for path in one.reports)}"

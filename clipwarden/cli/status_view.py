@@ -48,9 +48,10 @@ def standing_words(one: SubmissionInfo) -> str:
         return f"[{one.error.code}] {one.error.message} {one.error.cure}"
     if one.progress is None:
         return ""
-    if not one.model_served and not one.progress.frames_sampled:
-        return f"waits for a worker with {one.model}"
-    return progress_words(one.progress)
+    words = [progress_words(one.progress)] if one.progress.frames_sampled else []
+    if not one.model_served:
+        words.append(f"waits for a worker with {one.model}")
+    return ", ".join(words) or "waiting"
 
 
 def _counts(overview: Overview) -> Text:

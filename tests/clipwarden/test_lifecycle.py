@@ -9,10 +9,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 
+from clipwarden.data_folder import DataFolder
+from clipwarden.installation import StoreEnvironment, resolve_stores
+from clipwarden.intake import Request, accept
+from clipwarden.migrations import migrate
+from clipwarden.queue_server import running_server
+from ingest.database import Database
+from ingest.media.spec import SamplingSpec
 from ingest.stores import Stores
-from tests.clips import RED, write_scenes
+from ingest.tables import Submission
+from tests.clips import GREEN, RED, write_scenes
 from tests.clipwarden.command import Product, wait_for
+from tests.worker.fake_encoder import FAKE_CARD
 
 LONG_S = 600
 
@@ -54,7 +64,7 @@ def test_after_kill_9_the_workers_end_and_the_next_run_takes_over_the_server(
     wait_for(lambda: list((product.data / "blobs").rglob("pixels/**/*.npz")))
     process.kill()
     process.communicate()
-    wait_for(lambda: not all_workers(product))
+    wait_for(lambda: len(list(product.processes())) == 1)
     [server] = product.processes()
     assert "valkey" in server.name()
 
@@ -119,15 +129,47 @@ def test_a_queue_server_that_dies_is_one_clear_line_and_leaves_nothing(
     assert list(product.processes()) == []
 
 
-def test_a_queue_wiped_from_outside_fails_the_video_instead_of_waiting_for_ever(
-    product: Product, long_clip: Path, stores: Stores, queue_server: str
+def test_a_queue_wiped_from_outside_is_filled_again_and_the_video_finishes(
+    product: Product, tmp_path: Path, stores: Stores, queue_server: str
 ) -> None:
+    clip = write_scenes(tmp_path / "wiped.mp4", [(RED, 20)], fps=20, width=64, height=48)
     product.environment["REDIS_URL"] = queue_server
     process = product.start(
-        "analyze", "--model", "starter", "--sample", "fps:20", "--format", "json", long_clip
+        "analyze", "--model", "starter", "--sample", "fps:20", "--format", "json", clip
     )
     wait_for(lambda: list((product.data / "blobs").rglob("pixels/**/*.npz")))
     stores.redis.flushall()
     stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 3, stderr
-    assert json.loads(stdout)["error"]["code"] == "queue.lost"
+    assert process.returncode == 0, stderr
+    document = json.loads(stdout)
+    assert document["status"] == "done"
+    assert document["video"]["frames_embedded"] == 400
+
+
+def test_an_ended_run_cancels_what_it_asked_for_and_nothing_else(
+    product: Product, long_clip: Path, tmp_path: Path
+) -> None:
+    folder = DataFolder.prepare(product.data)
+    database = Database(folder.database_url)
+    migrate(database)
+    database.close()
+    other = write_scenes(tmp_path / "others.mp4", [(GREEN, 1.0)])
+    with folder.lock(), running_server(folder) as url:
+        stores = Stores.open(resolve_stores(folder, StoreEnvironment(), url))
+        request = Request(FAKE_CARD, SamplingSpec.parse("fps:2"), ())
+        left_by_a_service = accept(stores, request, other).submission_id
+        stores.close()
+    process = product.start("analyze", "--model", "starter", "--sample", "fps:20", long_clip)
+    # Its own work and that of the service are sampled by the same process.
+    wait_for(lambda: list((product.data / "blobs").rglob("pixels/**/*.npz")))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    database = Database(folder.database_url)
+    with database.read() as session:
+        statuses = {row.id: row.status for row in session.scalars(select(Submission))}
+    database.close()
+    assert statuses.pop(left_by_a_service) == "queued"
+    assert list(statuses.values()) == ["cancelled"]
+    pixels = [path for path in folder.blobs.rglob("pixels/**/*.npz") if path.is_file()]
+    assert {path.parent.name for path in pixels} <= {FAKE_CARD.key}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from pydantic import SecretStr
 from redis import Redis
@@ -155,7 +156,7 @@ class Bench:
 
 def leases_of(redis: Redis, queue: str) -> list[Lease]:
     """What stands in a queue's set of started jobs; only looked at, as a dashboard does."""
-    members = redis.execute_command("ZRANGE", f"rq:wip:{queue}", 0, -1)
+    members = cast(list[bytes], redis.zrange(f"rq:wip:{queue}", 0, -1))
     return [Lease.parse(queue, as_text(member)) for member in members]
 
 

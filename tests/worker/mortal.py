@@ -40,7 +40,7 @@ class _Redis(Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         self.life.step()
-        return super().execute_command(*args, **options)
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         self.life.step()

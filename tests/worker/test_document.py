@@ -8,9 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from ingest.endings import fail
 from ingest.errors import BlobMissing, MediaUnreadable
 from ingest.evidence import read_picture
-from ingest.submissions import cancel_unfinished, fail
 from ingest.tables import DEFAULT_TENANT
 from prompts.actions import Action
 from prompts.schema import Label
@@ -20,6 +20,7 @@ from tests.worker.fake_encoder import FAKE_CARD
 from worker.document import ResultDocument, Timings
 from worker.errors import ResultMissing
 from worker.results import read_document, read_scores
+from worker.tables import Embedding, Result
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "result-1.schema.json").read_text())
 
@@ -158,7 +159,7 @@ def test_every_segment_points_at_a_picture(chain: Chain, three_scenes: Path) -> 
 def test_a_failed_submission_says_why_and_what_to_do(chain: Chain, red: Path) -> None:
     submitted = chain.submit(red)
     error = MediaUnreadable("red.mp4 is no video.", "Convert it.")
-    fail(chain.stores.database, chain.stores.redis, submitted.work, submitted.id, error)
+    fail(chain.stores, submitted.work, submitted.id, error)
     document = checked(chain.document(submitted))
     assert document.status == "failed"
     assert document.error is not None
@@ -179,7 +180,7 @@ def test_a_cancelled_submission_is_told_as_failed_with_a_code_of_its_own(
     chain: Chain, red: Path
 ) -> None:
     submitted = chain.submit(red)
-    cancel_unfinished(chain.stores.database, chain.stores.redis, DEFAULT_TENANT)
+    chain.cancel(submitted)
     document = checked(chain.document(submitted))
     assert document.status == "failed"
     assert document.error is not None
@@ -204,8 +205,31 @@ def test_one_tenant_does_not_see_anothers_results(chain: Chain, red: Path) -> No
 def test_scores_that_were_deleted_are_named(chain: Chain, red: Path) -> None:
     submitted = chain.submit(red)
     chain.run()
-    work = submitted.work
-    key = f"default/scores/{work.media_sha256}/{work.sampling_key}/{work.model_key}"
-    chain.stores.blobs.delete(f"{key}/{COLOUR_SET.sha256}.npz")
+    [result] = chain.rows(Result)
+    chain.stores.blobs.delete(result.scores_key)
     with pytest.raises(BlobMissing, match="scores"):
         read_scores(chain.stores, DEFAULT_TENANT, submitted.id)
+
+
+def test_a_result_tells_how_it_was_made_when_its_embeddings_are_gone(
+    chain: Chain, red: Path
+) -> None:
+    submitted = chain.submit(red)
+    chain.run()
+    before = chain.document(submitted)
+    with chain.stores.database.begin() as session:
+        session.query(Embedding).delete()
+    assert chain.document(submitted) == before
+    assert before.video.frames_embedded == before.video.frames_sampled > 0
+
+
+def test_a_result_names_every_card_that_took_part(chain: Chain, three_scenes: Path) -> None:
+    submitted = chain.submit(three_scenes)
+    chain.sample()
+    chain.embed()
+    cards = ["a-card-of-a-long-name:0", "a-card-of-a-long-name:1", "cpu"]
+    with chain.stores.database.begin() as session:
+        for row in session.query(Embedding):
+            row.device = cards[row.chunk]
+    chain.finish()
+    assert checked(chain.document(submitted)).model.device == ",".join(cards)

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ingest.queue.attempts import attempt
-from ingest.queue.connection import FINISH_QUEUE, RETRIES, SAMPLE_QUEUE, open_queue
+from ingest.arrays import pack_arrays
+from ingest.queue.attempts import FAILURE_BUDGET
 from ingest.queue.jobs import FINISH, SAMPLE, TEXT
+from ingest.queue.leases import counted
+from ingest.queue.names import FINISH_QUEUE
 from ingest.queue.payloads import FinishJob
-from ingest.queue.worker import build_worker
 from ingest.tables import DEFAULT_TENANT, Status
 from prompts.schema import Label
 from tests.clips import BLUE, write_scenes, write_sound_only
-from tests.worker.chain import COLOUR_SET, EMBED_QUEUE, TEXT_QUEUE, Chain, prompt_set
+from tests.worker.chain import (
+    COLOUR_SET,
+    EMBED_QUEUE,
+    SAMPLE_QUEUE,
+    TEXT_QUEUE,
+    Chain,
+    prompt_set,
+)
 from tests.worker.fake_encoder import FAKE_CARD, FakeEncoder
 from worker.errors import TextVectorsUnavailable
-from worker.finishing import FinishingJobs
 from worker.tables import Embedding, Result
-from worker.texts import await_text_vectors, load_stored_prompt_set, request_text_vectors
+from worker.texts import load_stored_prompt_set, request_text_vectors
 
-ATTEMPTS = 1 + RETRIES
+ATTEMPTS = 1 + FAILURE_BUDGET
 NAMELESS = prompt_set(Label(id="sound", prompts=("a sound",)), name="nameless")
 
 
@@ -30,7 +37,7 @@ def files_of(chain_data: Path, kind: str) -> list[Path]:
     return [path for path in (chain_data / "data").rglob(f"{kind}/**/*") if path.is_file()]
 
 
-@pytest.mark.parametrize("failures", [1, RETRIES])
+@pytest.mark.parametrize("failures", [1, FAILURE_BUDGET])
 def test_an_encoder_that_recovers_costs_attempts_and_not_the_video(
     chain: Chain, three_scenes: Path, failures: int
 ) -> None:
@@ -54,13 +61,13 @@ def test_an_encoder_that_goes_on_failing_fails_all_who_wait_and_leaves_nothing(
         assert "RuntimeError" in row.error_message
         assert row.error_cure
         assert row.finished_at is not None
-    # A repeated job goes to the end of the queue. When the first of twice three chunks failed for
-    # good nobody waited for the others any more.
-    assert len(chain.encoder.batches) == 2 * 3 * RETRIES + 1
+    # When the first of three chunks failed for good nobody waited for the others any more.
+    assert len(chain.encoder.batches) == 3 * FAILURE_BUDGET + 1
     assert chain.rows(Embedding) == []
     assert files_of(tmp_path, "pixels") == []
     for queue in (SAMPLE_QUEUE, EMBED_QUEUE, FINISH_QUEUE):
         assert chain.payloads(queue) == []
+    assert [key for key in chain.traces() if not key.startswith("rq:job:embed-")] == []
 
 
 def test_an_unforeseen_error_is_told_in_one_line(chain: Chain, three_scenes: Path) -> None:
@@ -82,29 +89,6 @@ def test_a_failed_video_can_be_submitted_again_and_keeps_what_was_embedded(
     chain.encoder = FakeEncoder()
     assert chain.analyze(three_scenes).status == "done"
     assert sum(chain.encoder.batches) == 150 - 64
-
-
-def test_a_chunk_that_kills_its_worker_every_time_fails_the_submission(
-    chain: Chain, three_scenes: Path
-) -> None:
-    submitted = chain.submit(three_scenes)
-    chain.sample()
-    queue = open_queue(EMBED_QUEUE, chain.stores.redis)
-    lapsed = queue.started_job_registry
-    chunk_id = queue.job_ids[0]
-    for number in range(ATTEMPTS):
-        worker = build_worker("test", [EMBED_QUEUE], {}, chain.stores.redis)
-        chunk = queue.fetch_job(chunk_id)
-        assert chunk is not None
-        queue.remove(chunk)
-        # The worker is killed here, with the job in its hands, and its lease runs out.
-        execution = worker.prepare_execution(chunk)
-        chain.stores.redis.zadd(lapsed.key, {execution.composite_key: 1})
-        if number < RETRIES:
-            lapsed.cleanup()
-    # The next worker looks after such jobs before it takes one.
-    chain.run()
-    assert chain.submission(submitted).status == Status.FAILED
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "sound"])
@@ -140,35 +124,60 @@ def test_one_bad_video_ends_itself_and_not_its_neighbours(
     assert statuses == [Status.DONE, Status.FAILED, Status.DONE]
 
 
-def test_pixels_that_were_changed_are_not_embedded(
-    chain: Chain, three_scenes: Path, tmp_path: Path
+@pytest.mark.parametrize("damage", ["changed", "deleted"])
+def test_pixels_that_were_lost_are_made_anew_and_only_they_are_embedded_again(
+    chain: Chain, three_scenes: Path, tmp_path: Path, damage: str
 ) -> None:
-    submitted = chain.submit(three_scenes)
+    both = [chain.submit(three_scenes), chain.submit(three_scenes)]
     chain.sample()
     [first, *_] = sorted(files_of(tmp_path, "pixels"))
-    first.write_bytes(first.read_bytes()[:-100])
+    if damage == "changed":
+        first.write_bytes(first.read_bytes()[:-100])
+    else:
+        first.unlink()
     chain.run()
-    assert chain.submission(submitted).error_code == "blob.corrupt"
-    assert sum(chain.encoder.batches) == 150 - 64
-    assert files_of(tmp_path, "pixels") == []
+    assert [chain.status(one) for one in both] == [Status.DONE, Status.DONE]
+    assert sum(chain.encoder.batches) == 150
+    assert chain.traces() == []
+    assert chain.pixels() == []
 
 
-def test_vectors_that_vanished_fail_the_finish_once_and_are_made_anew_next_time(
+def test_a_store_that_loses_pixels_again_and_again_fails_every_submission_in_the_end(
     chain: Chain, three_scenes: Path
 ) -> None:
+    # More of them than samplings are done again: each of those is for all.
+    all_of_them = [chain.submit(three_scenes) for _ in range(5)]
+    samplings = 0
+    while any(chain.status(one) == Status.QUEUED for one in all_of_them):
+        chain.sample()
+        samplings += bool(chain.pixels())
+        chain.stores.blobs.delete_tree("default/pixels")
+        chain.embed()
+        chain.finish()
+        chain.release_retries()
+    assert samplings == 1 + 3
+    for one in all_of_them:
+        row = chain.submission(one)
+        assert (row.status, row.error_code) == (Status.FAILED, "worker.embeddings_missing")
+    assert chain.encoder.batches == []
+    # Once the store keeps them it can be analysed.
+    assert chain.analyze(three_scenes).status == "done"
+
+
+def test_vectors_that_vanished_are_made_anew(chain: Chain, three_scenes: Path) -> None:
     submitted = chain.submit(three_scenes)
     chain.sample()
     chain.embed()
     chain.stores.blobs.delete(chain.rows(Embedding)[1].blob_key)
     chain.finish()
-    row = chain.submission(submitted)
-    assert row.error_code == "worker.embeddings_missing"
-    assert "000001.npz" in str(row.error_message)
+    assert chain.status(submitted) == Status.QUEUED
     assert chain.rows(Result) == []
-    assert chain.analyze(three_scenes).status == "done"
+    chain.run()
+    assert chain.status(submitted) == Status.DONE
+    assert sum(chain.encoder.batches) == 150 + 64
 
 
-def test_a_finish_before_all_is_embedded_says_how_much_is_missing(
+def test_a_finish_before_all_is_embedded_waits_for_the_rest(
     chain: Chain, three_scenes: Path
 ) -> None:
     submitted = chain.submit(three_scenes)
@@ -177,10 +186,11 @@ def test_a_finish_before_all_is_embedded_says_how_much_is_missing(
     job = FinishJob(submission_id=submitted.id, work=submitted.work)
     chain.deliver(FINISH_QUEUE, FINISH, [job.to_args()])
     chain.finish()
-    row = chain.submission(submitted)
-    assert row.error_code == "worker.embeddings_missing"
-    assert "1 chunks" in str(row.error_message)
-    assert "3 was sampled" in str(row.error_message)
+    assert chain.status(submitted) == Status.QUEUED
+    assert chain.payloads(SAMPLE_QUEUE) == []
+    chain.run()
+    assert chain.status(submitted) == Status.DONE
+    assert sum(chain.encoder.batches) == 150
 
 
 @pytest.mark.parametrize("damage", ["missing", "no JSON", "another set", "not a set"])
@@ -200,7 +210,7 @@ def test_a_prompt_set_that_is_not_what_was_submitted_fails_with_a_code(
         stored.unlink()
     else:
         stored.write_text(content[damage])
-    chain.finish()
+    chain.run()
     row = chain.submission(submitted)
     expected = "blob.missing" if damage == "missing" else "blob.corrupt"
     assert (row.status, row.error_code) == (Status.FAILED, expected)
@@ -229,59 +239,65 @@ def test_texts_are_asked_for_once_and_embedded_once(chain: Chain, three_scenes: 
     assert chain.encoder.texts == [("blue", "grey", "green", "red")]
 
 
-def test_a_finish_waits_for_texts_that_are_still_to_be_embedded(
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postpone at once what waits for texts."""
+    monkeypatch.setattr("worker.texts._WAIT_S", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_finish_without_texts_is_put_off_at_no_cost_and_others_go_on(
     chain: Chain, three_scenes: Path
+) -> None:
+    waiting = chain.submit(three_scenes, [prompt_set(Label(id="red", prompts=("red",)), name="a")])
+    chain.sample()
+    other = chain.submit(three_scenes)
+    texts = chain.payloads(TEXT_QUEUE)
+    chain.embed()
+    chain.stores.blobs.delete_tree("default/text-vectors")
+    chain.deliver(TEXT_QUEUE, TEXT, [texts[1]])
+    chain.embed()
+    for _ in range(2 * FAILURE_BUDGET):
+        chain.finish()
+        chain.release_retries()
+    assert chain.status(other) == Status.DONE
+    assert chain.status(waiting) == Status.QUEUED
+    assert counted(chain.stores.redis, f"finish-{waiting.id}") == (0, 0)
+    # It asked for them itself.
+    assert chain.payloads(TEXT_QUEUE) == [texts[0]]
+    chain.run()
+    assert chain.status(waiting) == Status.DONE
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("damage", ["no archive", "too few"])
+def test_damaged_text_vectors_are_made_anew(
+    chain: Chain, three_scenes: Path, tmp_path: Path, damage: str
 ) -> None:
     submitted = chain.submit(three_scenes)
     chain.sample()
-    [texts] = chain.payloads(TEXT_QUEUE)
-    chain.deliver(TEXT_QUEUE, TEXT, [])
     chain.embed()
-    [job] = chain.payloads(FINISH_QUEUE)
-    finishing = threading.Thread(target=FinishingJobs(chain.stores).run, args=(job,))
-    finishing.start()
-    assert chain.submission(submitted).status == Status.QUEUED
-    chain.deliver(TEXT_QUEUE, TEXT, [texts])
-    chain.embed()
-    finishing.join()
-    assert chain.submission(submitted).status == Status.DONE
+    [stored] = files_of(tmp_path, "text-vectors")
+    content = b"no archive" * 100
+    if damage == "too few":
+        content = pack_arrays(vectors=np.ones((1, 3), np.float32))
+    stored.write_bytes(content)
+    chain.run()
+    assert chain.status(submitted) == Status.DONE
+    assert len(chain.encoder.texts) == 2
 
 
-def test_texts_that_can_not_be_embedded_fail_the_submission(
+@pytest.mark.usefixtures("impatient")
+def test_texts_that_can_not_be_embedded_fail_all_who_wait_for_them(
     chain: Chain, three_scenes: Path
 ) -> None:
-    submitted = chain.submit(three_scenes, [NAMELESS])
-    chain.sample()
-    chain.embed()
+    both = [chain.submit(three_scenes, [NAMELESS]) for _ in range(2)]
+    chain.run()
     assert len(chain.encoder.texts) == ATTEMPTS
-    [job] = chain.payloads(FINISH_QUEUE)
-    raised: list[Exception] = []
-
-    def finish() -> None:
-        try:
-            attempt(FinishingJobs(chain.stores).handler, job)
-        except TextVectorsUnavailable as error:
-            raised.append(error)
-
-    finishing = threading.Thread(target=finish)
-    finishing.start()
-    # The finish asks once more, and the embedder fails once more.
-    while finishing.is_alive():
-        chain.embed()
-    assert [type(error) for error in raised] == [TextVectorsUnavailable]
-    row = chain.submission(submitted)
-    assert (row.status, row.error_code) == (Status.FAILED, "worker.text_vectors_unavailable")
-    assert "nameless" in str(row.error_message)
-
-
-def test_texts_that_nobody_embeds_are_waited_for_no_longer_than_allowed(
-    chain: Chain, three_scenes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("worker.texts._WAIT_S", 0.0)
-    chain.submit(three_scenes)
-    with pytest.raises(TextVectorsUnavailable, match="no embedding process answered") as caught:
-        await_text_vectors(chain.stores, DEFAULT_TENANT, FAKE_CARD.key, COLOUR_SET)
-    assert "embed.log" in caught.value.cure
+    for one in both:
+        row = chain.submission(one)
+        assert (row.status, row.error_code) == (Status.FAILED, TextVectorsUnavailable.code)
+        assert "nameless" in str(row.error_message)
 
 
 def test_a_stored_prompt_set_is_read_as_it_was_stored(chain: Chain, three_scenes: Path) -> None:

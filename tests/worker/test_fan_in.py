@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ingest.queue.connection import FINISH_QUEUE, SAMPLE_QUEUE
 from ingest.queue.gate import Gate
 from ingest.queue.jobs import EMBED, FINISH, SAMPLE
-from ingest.submissions import cancel_unfinished
-from ingest.tables import DEFAULT_TENANT, Sampling, Status
-from tests.worker.chain import EMBED_QUEUE, Chain, write_three_scenes
+from ingest.queue.names import FINISH_QUEUE
+from ingest.tables import Sampling, Status
+from ingest.works import embed_job_id
+from tests.worker.chain import EMBED_QUEUE, SAMPLE_QUEUE, Chain, Submitted, write_three_scenes
 from tests.worker.fake_encoder import FakeEncoder
 from worker.tables import Embedding, Result, SegmentRow
-
-
-def pixels_left(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "data").rglob("pixels/**/*") if path.is_file()]
 
 
 def segments(chain: Chain) -> list[tuple[str, int, int, float, str]]:
@@ -47,7 +45,7 @@ def test_the_last_chunk_queues_the_finish_whatever_the_order(
 
 
 def test_chunks_delivered_twice_are_embedded_once_and_queue_one_finish(
-    chain: Chain, three_scenes: Path, tmp_path: Path
+    chain: Chain, three_scenes: Path
 ) -> None:
     submitted = chain.submit(three_scenes)
     chain.sample()
@@ -56,7 +54,7 @@ def test_chunks_delivered_twice_are_embedded_once_and_queue_one_finish(
     chain.embed()
     assert sum(chain.encoder.batches) == 150
     assert [job["submission_id"] for job in chain.payloads(FINISH_QUEUE)] == [submitted.id]
-    assert pixels_left(tmp_path) == []
+    assert chain.pixels() == []
     chain.finish()
     assert chain.submission(submitted).status == Status.DONE
     # Once more, now that the video is finished: nobody is left to finish it for.
@@ -67,23 +65,24 @@ def test_chunks_delivered_twice_are_embedded_once_and_queue_one_finish(
 
 
 def test_a_chunk_killed_after_storing_its_vectors_is_not_embedded_again(
-    chain: Chain, three_scenes: Path, tmp_path: Path
+    chain: Chain, three_scenes: Path
 ) -> None:
     submitted = chain.submit(three_scenes)
     chain.sample()
     [first, *others] = chain.payloads(EMBED_QUEUE)
-    pixels = {path: path.read_bytes() for path in pixels_left(tmp_path)}
+    pixels = {key: chain.stores.blobs.read(key) for key in chain.pixels()}
     chain.deliver(EMBED_QUEUE, EMBED, [first])
     chain.embed()
     # As if the worker had died before it deleted the pixels and closed the chunk.
-    for path, content in pixels.items():
-        path.write_bytes(content)
-    Gate(chain.stores.redis, submitted.work).open(["chunk:0"])
+    for key, content in pixels.items():
+        chain.stores.blobs.put(key, content)
+    job_id = embed_job_id(submitted.work, first["attempt"], 0)
+    Gate(chain.stores.redis, submitted.work).open([job_id])
     chain.deliver(EMBED_QUEUE, EMBED, [*others, first])
     chain.embed()
     chain.finish()
     assert sum(chain.encoder.batches) == 150
-    assert pixels_left(tmp_path) == []
+    assert chain.pixels() == []
     assert chain.submission(submitted).status == Status.DONE
 
 
@@ -112,37 +111,25 @@ def test_one_who_comes_while_chunks_are_embedded_is_finished_too(
     assert sum(chain.encoder.batches) == 150
 
 
-@pytest.mark.parametrize("embedded_first", [False, True])
-def test_a_second_copy_that_vanished_fails_alone(
-    chain: Chain, tmp_path: Path, embedded_first: bool
+@pytest.mark.parametrize("harm", ["deleted", "changed"])
+@pytest.mark.parametrize("vanished", [0, 1])
+def test_who_harms_his_own_copy_does_no_harm_to_another(
+    chain: Chain, tmp_path: Path, vanished: int, harm: str
 ) -> None:
-    original = write_three_scenes(tmp_path / "original.mp4")
-    copy = tmp_path / "copy.mp4"
-    copy.write_bytes(original.read_bytes())
-    first, second = chain.submit(original), chain.submit(copy)
-    copy.unlink()
-    chain.sample(max_jobs=1)
-    if embedded_first:
-        chain.embed()
+    copies = [write_three_scenes(tmp_path / "a.mp4"), tmp_path / "b.mp4"]
+    copies[1].write_bytes(copies[0].read_bytes())
+    both = [chain.submit(path) for path in copies]
+    if harm == "deleted":
+        copies[vanished].unlink()
+    else:
+        copies[vanished].write_bytes(b"something else")
     chain.run()
-    assert chain.submission(first).status == Status.DONE
-    assert chain.submission(second).error_code == "media.not_found"
-
-
-def test_a_first_copy_that_vanished_fails_alone(chain: Chain, tmp_path: Path) -> None:
-    original = write_three_scenes(tmp_path / "original.mp4")
-    copy = tmp_path / "copy.mp4"
-    copy.write_bytes(original.read_bytes())
-    first, second = chain.submit(original), chain.submit(copy)
-    original.unlink()
-    chain.run()
-    assert chain.submission(first).error_code == "media.not_found"
-    assert chain.submission(second).status == Status.DONE
+    assert [chain.status(one) for one in both] == [Status.DONE, Status.DONE]
 
 
 @pytest.mark.parametrize("steps", ["nothing", "sampled", "partly embedded", "embedded"])
 def test_jobs_of_a_cancelled_video_end_without_embedding(
-    chain: Chain, three_scenes: Path, tmp_path: Path, steps: str
+    chain: Chain, three_scenes: Path, steps: str
 ) -> None:
     submitted = chain.submit(three_scenes)
     if steps != "nothing":
@@ -152,11 +139,12 @@ def test_jobs_of_a_cancelled_video_end_without_embedding(
     if steps == "embedded":
         chain.embed()
     embedded = sum(chain.encoder.batches)
-    assert cancel_unfinished(chain.stores.database, chain.stores.redis, DEFAULT_TENANT) == 1
+    chain.cancel(submitted)
+    assert [key for key in chain.traces() if not key.startswith("rq:job:text-")] == []
     chain.run()
     assert chain.submission(submitted).status == Status.CANCELLED
     assert sum(chain.encoder.batches) == embedded
-    assert pixels_left(tmp_path) == []
+    assert chain.pixels() == []
     assert chain.rows(Result) == []
     for queue in (SAMPLE_QUEUE, EMBED_QUEUE, FINISH_QUEUE):
         assert chain.payloads(queue) == []
@@ -169,9 +157,12 @@ def test_jobs_of_a_cancelled_video_end_without_embedding(
 def test_one_who_comes_while_a_cancelled_video_is_dropped_gets_every_frame(
     chain: Chain, three_scenes: Path, dropped: int
 ) -> None:
-    chain.submit(three_scenes)
+    first = chain.submit(three_scenes)
     chain.sample()
-    cancel_unfinished(chain.stores.database, chain.stores.redis, DEFAULT_TENANT)
+    # Its end is recorded, and nothing more yet.
+    with chain.stores.database.begin() as session:
+        session.merge(chain.submission(first)).status = Status.CANCELLED
+    Gate(chain.stores.redis, first.work).leave(first.id)
     chain.embed(max_jobs=1 + dropped)
     second = chain.submit(three_scenes)
     # The embedder and the finisher are faster than the sampler, which has other videos to do.
@@ -192,7 +183,7 @@ def test_a_repeated_sampling_changes_nothing(chain: Chain, three_scenes: Path) -
     assert chain.submission(submitted).status == Status.DONE
     assert sum(chain.encoder.batches) == 150
     before = [row.finished_at for row in chain.rows(Sampling)]
-    chain.deliver(SAMPLE_QUEUE, SAMPLE, [job])
+    chain.deliver(SAMPLE_QUEUE, SAMPLE, [job, job])
     chain.run()
     assert [row.finished_at for row in chain.rows(Sampling)] == before
 
@@ -222,3 +213,50 @@ def test_batches_of_another_size_give_the_same_segments(chain: Chain, three_scen
     again = other.analyze(three_scenes)
     assert other.encoder.batches == [64, 64, 22]
     assert again.segments == document.segments
+
+
+def test_the_same_content_many_times_is_sampled_once_by_whoever_comes_when(
+    chain: Chain, three_scenes: Path
+) -> None:
+    submitted = [chain.submit(three_scenes)]
+    sampling = chain.take(SAMPLE_QUEUE)
+    submitted.append(chain.submit(three_scenes))
+    sampling.run()
+    sampling.end()
+    submitted.append(chain.submit(three_scenes))
+    chain.embed(max_jobs=2)
+    submitted.append(chain.submit(three_scenes))
+    chain.embed()
+    submitted.append(chain.submit(three_scenes))
+    chain.finish()
+    submitted.append(chain.submit(three_scenes))
+    assert chain.payloads(SAMPLE_QUEUE) == []
+    chain.run()
+    assert {chain.document(one).video.id for one in submitted} == {one.id for one in submitted}
+    assert {chain.status(one) for one in submitted} == {Status.DONE}
+    assert sum(chain.encoder.batches) == 150
+    assert len(chain.rows(Sampling)) == len(chain.rows(Result)) == 1
+    assert chain.traces() == []
+
+
+def test_two_who_submit_in_one_moment_share_one_sampling(chain: Chain, three_scenes: Path) -> None:
+    found = together(lambda: chain.submit(three_scenes), times=4)
+    [payload] = chain.payloads(SAMPLE_QUEUE)
+    assert payload["work"]["media_sha256"] == found[0].work.media_sha256
+    chain.sample()
+    assert len({payload["attempt"] for payload in chain.payloads(EMBED_QUEUE)}) == 1
+    chain.run()
+    assert {chain.status(one) for one in found} == {Status.DONE}
+    assert sum(chain.encoder.batches) == 150
+
+
+def together(act: Callable[[], Submitted], times: int) -> list[Submitted]:
+    """Do the same in several threads in one moment."""
+    barrier = threading.Barrier(times)
+
+    def one(_: int) -> Submitted:
+        barrier.wait()
+        return act()
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(one, range(times)))

@@ -1,8 +1,9 @@
-"""A process is killed before each thing that it does to a store; every submission ends all the same."""
+"""A process is killed before each thing it does to a store; every submission ends after all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,25 @@ from ingest.settings import StoreSettings
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT, Status
 from tests.clips import BLUE, RED, write_scenes
-from tests.worker.chain import HOST, Chain, Submitted
+from tests.worker.chain import COLOUR_SET, HOST, Chain, Submitted
 from tests.worker.fake_encoder import FAKE_CARD
 from tests.worker.mortal import Killed, Life, mortal
 from worker.retention import purge
 from worker.tables import Embedding, Result, SegmentRow
+from worker.texts import request_text_vectors, store_prompt_set
 
 Step = Callable[[Chain, Submitted], None]
 
 SAMPLING = sample_queues(HOST)
 EMBEDDING = embed_queues(FAKE_CARD.key)
+
+
+@pytest.fixture(autouse=True)
+def texts_are_embedded(chain: Chain) -> None:
+    """They are one job more, but only the first time."""
+    store_prompt_set(chain.stores, DEFAULT_TENANT, COLOUR_SET)
+    request_text_vectors(chain.stores, DEFAULT_TENANT, FAKE_CARD.key, COLOUR_SET.sha256)
+    chain.embed()
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +63,11 @@ def work_once(chain: Chain, queues: list[str]) -> None:
     verdict = attempt(handler, job.args[0], Claim(redis, lease, Stopwatch()), 0, 600.0)
     assert verdict.outcome is not None
     settle(redis, lease, verdict.outcome, count=verdict.count, delay_s=verdict.delay_s)
+
+
+def work_times(chain: Chain, queues: list[str], times: int) -> None:
+    for _ in range(times):
+        work_once(chain, queues)
 
 
 def dies_everywhere(
@@ -102,7 +117,6 @@ def nothing(_chain: Chain, _submitted: Submitted) -> None:
 
 def sampled(chain: Chain, _submitted: Submitted) -> None:
     chain.sample()
-    work_once(chain, EMBEDDING)  # the texts
 
 
 def embedded(chain: Chain, _submitted: Submitted) -> None:
@@ -110,13 +124,14 @@ def embedded(chain: Chain, _submitted: Submitted) -> None:
     chain.embed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "step", "least"),
     [
         pytest.param(nothing, lambda chain, _: work_once(chain, SAMPLING), 20, id="sampler"),
         pytest.param(
             sampled,
-            lambda chain, _: [work_once(chain, EMBEDDING) for _ in range(2)],
+            lambda chain, _: work_times(chain, EMBEDDING, 2),
             20,
             id="embedder",
         ),
@@ -173,10 +188,8 @@ def test_who_is_killed_while_he_cancels_leaves_what_can_be_cancelled_and_tried_a
                 cancel(stores, DEFAULT_TENANT, submitted.id, chain.is_embedded)
             except Killed:
                 is_dead = True
-        try:
+        with suppress(SubmissionEnded):
             chain.cancel(submitted)
-        except SubmissionEnded:
-            pass
         chain.repair()
         chain.run()
         assert chain.status(submitted) == Status.CANCELLED
@@ -190,6 +203,7 @@ def test_who_is_killed_while_he_cancels_leaves_what_can_be_cancelled_and_tried_a
     assert_ended(chain, submitted, "after all")
 
 
+@pytest.mark.slow
 def test_a_purge_killed_anywhere_can_be_done_again(
     store_settings: StoreSettings, chain: Chain, clip: Path
 ) -> None:
@@ -210,7 +224,8 @@ def test_a_purge_killed_anywhere_can_be_done_again(
 
 
 def assert_nothing_left(stores: Stores, chain: Chain) -> None:
-    assert chain.rows(Embedding) == chain.rows(Result) == chain.rows(SegmentRow) == []
+    for table in (Embedding, Result, SegmentRow):
+        assert chain.rows(table) == []
     kinds = set(stores.blobs.children("default"))
     for kind in kinds - {"prompt-sets", "text-vectors"}:
         assert chain.blobs_under(f"default/{kind}") == []

@@ -37,6 +37,9 @@ def upgrade() -> None:
         )
         batch_op.create_unique_constraint("submissions_by_token", ["tenant", "request_token"])
         batch_op.create_index("submissions_by_media", ["tenant", "media_sha256"], unique=False)
+    with op.batch_alter_table("installation") as batch_op:
+        batch_op.add_column(sa.Column("number", sa.Integer(), nullable=False, server_default="1"))
+        batch_op.create_unique_constraint("installation_is_one", ["number"])
     _facts_of_results()
     # Until now everything was analysed by a command that waited for it.
     op.execute("UPDATE submissions SET run_id = id WHERE status = 'queued'")
@@ -81,6 +84,9 @@ def downgrade() -> None:
         batch_op.drop_column("priority")
         batch_op.drop_column("run_id")
         batch_op.drop_column("request_token")
+    with op.batch_alter_table("installation") as batch_op:
+        batch_op.drop_constraint("installation_is_one", type_="unique")
+        batch_op.drop_column("number")
     with op.batch_alter_table("results") as batch_op:
         for name in ("embed_s", "frames_embedded", "device"):
             batch_op.drop_column(name)
