@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from types import FrameType
 from typing import Annotated
 
+import structlog
 import typer
 
 from clipwarden import __version__
@@ -73,6 +75,9 @@ def main() -> None:
         # Whoever started us with nohup wants it ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    # What is done in this process is told in words of its own; stdout is for results alone, and
+    # a log would go there. Services set theirs up anew.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         _run()
     except ClipwardenError as error:

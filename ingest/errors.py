@@ -40,8 +40,8 @@ ClipwardenError (prompts.errors)
         └── TokenReused         a request token came again with another request
 
 Those marked so are Passing too: they pass by themselves once somebody makes room or the other side
-is back. A worker that meets one pauses with its job in hand, and goes on; none of the job's attempts
-is spent.
+is back. A worker that meets one pauses with its job in hand, and goes on; none of the job's
+attempts is spent.
 """
 
 from __future__ import annotations

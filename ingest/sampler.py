@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from ingest.queue.identity import WorkerIdentity
 from ingest.queue.jobs import SAMPLE
 from ingest.queue.names import sample_queues
 from ingest.queue.runner import run_process
-from ingest.queue.worker import PinnedWorker, WorkerIdentity, build_worker
+from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.sampling import SamplingJobs
 from ingest.settings import SamplerSettings
 from ingest.stores import Stores

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 
+from ingest.queue.identity import WorkerIdentity
 from ingest.queue.names import embed_queues
 from ingest.queue.presence import ModelOnCard
 from ingest.queue.runner import run_process
-from ingest.queue.worker import PinnedWorker, WorkerIdentity, build_worker
+from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.stores import Stores
 from worker.embedding import EmbeddingJobs
 from worker.encoders.device import memory_reader

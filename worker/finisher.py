@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from ingest.queue.identity import WorkerIdentity
 from ingest.queue.jobs import FINISH
 from ingest.queue.names import FINISH_QUEUE
 from ingest.queue.runner import run_process
-from ingest.queue.worker import PinnedWorker, WorkerIdentity, build_worker
+from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.settings import ProcessSettings
 from ingest.stores import Stores
 from worker.finishing import FinishingJobs

@@ -18,6 +18,7 @@ import structlog
 
 from ingest.errors import Passing
 from ingest.queue.attempts import Handler
+from ingest.queue.identity import worker_name
 from ingest.queue.jobs import EMBED, FINISH, SAMPLE, TEXT
 from ingest.queue.payloads import Work
 from ingest.queue.presence import Presence, State, announce_presence
@@ -31,7 +32,6 @@ from ingest.queue.process import (
     read_settings,
 )
 from ingest.queue.reaper import Reaper
-from ingest.queue.worker import worker_name
 from ingest.repair import repair
 from ingest.sampling import SamplingFailures
 from ingest.stores import Stores

@@ -139,7 +139,7 @@ def _expired_submissions(stores: Stores, keep_s: float) -> list[tuple[str, str, 
         .limit(_MAX_PER_ROUND)
     )
     with stores.database.read() as session:
-        return [row._tuple() for row in session.execute(query)]
+        return [(tenant, name, sha256) for tenant, name, sha256 in session.execute(query)]
 
 
 def _expired_media(
@@ -163,7 +163,7 @@ def _expired_media(
         )
     with stores.database.read() as session:
         found = session.execute(query.where(kept).limit(_MAX_PER_ROUND))
-        return [row._tuple() for row in found]
+        return [(tenant, sha256) for tenant, sha256 in found]
 
 
 def _forget_submission(stores: Stores, tenant: str, submission_id: str, sha256: str) -> None:

@@ -20,10 +20,11 @@ from ingest.queue.backlog import Backlog
 from ingest.queue.claims import Claim
 from ingest.queue.enqueueing import EMBED_TIMEOUT_S, enqueue_once
 from ingest.queue.gate import Gate
+from ingest.queue.identity import WorkerIdentity
 from ingest.queue.jobs import EMBED, SAMPLE
 from ingest.queue.names import Priority, embed_queue, sample_queue
 from ingest.queue.payloads import EmbedJob, SampleJob, Work
-from ingest.queue.worker import WorkerIdentity, build_worker
+from ingest.queue.worker import build_worker
 from ingest.settings import WorkerLimits
 from ingest.works import embed_job_id, sample_job_id
 from prompts.errors import ClipwardenError

@@ -69,7 +69,9 @@ def attempt(
     once; any other does when the budget is spent.
     """
     try:
-        error = _run(handler, args, claim, timeout_s)
+        # So often counted where it hung its processes, which then could not give it up.
+        hangs = failures > FAILURE_BUDGET
+        error = _timed_out(timeout_s) if hangs else _run(handler, args, claim, timeout_s)
         if error is None:
             return Verdict(Outcome.DONE)
         return _after(error, handler, args, claim, failures)
@@ -88,13 +90,17 @@ def _run(handler: Handler, args: object, claim: Claim, timeout_s: float) -> Clip
     except Interrupted as interruption:
         if interruption.reason is not Reason.TIMED_OUT:
             raise
-        return JobTimedOut(
-            f"a job took longer than {timeout_s:.0f} s.",
-            "See whether the machine is overloaded or a file is endless; then try it again.",
-        )
+        return _timed_out(timeout_s)
     except Exception as error:
         return _presentable(error)
     return None
+
+
+def _timed_out(timeout_s: float) -> JobTimedOut:
+    return JobTimedOut(
+        f"a job took longer than {timeout_s:.0f} s.",
+        "See whether the machine is overloaded or a file is endless; then try it again.",
+    )
 
 
 def _after(

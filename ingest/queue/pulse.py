@@ -20,7 +20,7 @@ from redis import Redis
 
 from ingest.errors import Passing
 from ingest.queue.claims import Interrupted, Reason, Stopwatch
-from ingest.queue.leases import BEAT_S, Lease, Outcome, renew, settle
+from ingest.queue.leases import BEAT_S, Count, Lease, Outcome, renew, settle
 
 EXIT_HUNG = 70
 
@@ -37,8 +37,14 @@ _TIMEOUT_GRACE_S = 60.0
 # A process that is to end lets a short job end by itself.
 _SHUTDOWN_GRACE_S = 3.0
 
-# What becomes of a job that did not stop, before its process is ended; any other lapses.
-_WHEN_HUNG = {Reason.STOPPED: Outcome.DONE, Reason.HANDED_BACK: Outcome.AGAIN}
+# What becomes of a job that did not stop, before its process is ended; any other lapses. That a job
+# hangs past its time is its own fault, not an accident.
+_WHEN_HUNG = {
+    Reason.STOPPED: (Outcome.DONE, Count.NOTHING),
+    Reason.HANDED_BACK: (Outcome.AGAIN, Count.NOTHING),
+    Reason.TIMED_OUT: (Outcome.LATER, Count.FAILURE),
+}
+_HUNG_DELAY_S = 60.0
 
 _log = structlog.get_logger("clipwarden.queue")
 
@@ -196,7 +202,8 @@ class Pulse:
             for lease in others:
                 settle(self._connection, lease, Outcome.AGAIN)
             if reason in _WHEN_HUNG:
-                settle(self._connection, run.lease, _WHEN_HUNG[reason])
+                outcome, count = _WHEN_HUNG[reason]
+                settle(self._connection, run.lease, outcome, count=count, delay_s=_HUNG_DELAY_S)
         finally:
             os._exit(EXIT_HUNG)
 

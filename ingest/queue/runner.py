@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -48,5 +49,11 @@ def run_process(
         _log.warning("ending without a farewell", reason=str(error))
         return EXIT_FAILED
     finally:
+        # The interpreter drops our handlers on its way out: a late signal would look like a death.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         stores.close()
-    return EXIT_RECYCLED if worker.recycled else 0
+    if worker.recycled:
+        return EXIT_RECYCLED
+    # RQ's loop logs what it did not foresee and returns.
+    return 0 if worker.was_told_to_stop else EXIT_FAILED

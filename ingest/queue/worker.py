@@ -6,14 +6,10 @@ SimpleWorker leases a job for the whole timeout, so a dead worker's job is found
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -34,16 +30,11 @@ from ingest.queue.ahead import Ahead, Taken
 from ingest.queue.attempts import Handler, Verdict, attempt, broken_off
 from ingest.queue.claims import Claim, Interrupted, Reason
 from ingest.queue.connection import open_queue
+from ingest.queue.identity import WorkerIdentity, worker_name
 from ingest.queue.jobs import AllowlistedJob, fetch_job
 from ingest.queue.leases import Count, Outcome, counted, settle, take
 from ingest.queue.meters import Meter, add_to_meters
-from ingest.queue.presence import (
-    ModelOnCard,
-    Presence,
-    State,
-    announce_presence,
-    withdraw_presence,
-)
+from ingest.queue.presence import announce_presence, withdraw_presence
 from ingest.queue.pulse import Pulse, Run
 from ingest.settings import WorkerLimits
 
@@ -62,15 +53,6 @@ _OUTAGE_POLL_S = 0.5
 Answer = TypeVar("Answer")
 
 _log = structlog.get_logger("clipwarden.queue")
-
-
-@dataclass(frozen=True)
-class WorkerIdentity:
-    """What a worker process tells of itself; `model` says what it holds on its card, now."""
-
-    role: str
-    host: str
-    model: Callable[[], ModelOnCard] | None = None
 
 
 class PinnedWorker(SimpleWorker):
@@ -96,13 +78,14 @@ class PinnedWorker(SimpleWorker):
         self._taken: Taken | None = None
         loads = any(handler.load for handler in handlers.values())
         self._ahead = Ahead(self._take, self._load) if loads else None
-        self.recycled = False
-        """Whether it ended because of its limits."""
+        # Why it ended: because of its limits, or because somebody asked it to.
+        self.recycled = self.was_told_to_stop = False
 
     def work(self, *args: Any, **options: Any) -> bool:
         """Work until told to stop, or until a limit is reached."""
         self._pulse.start()
-        self._announce()
+        with suppress(Passing):
+            self._announce()
         return bool(super().work(*args, **options))
 
     def run_maintenance_tasks(self) -> None:
@@ -184,7 +167,7 @@ class PinnedWorker(SimpleWorker):
 
         RQ would raise where it stands, which may be between a job's taking and its keeping.
         """
-        self._stop_requested = True
+        self._stop_requested = self.was_told_to_stop = True
         self._pulse.end_soon()
 
     def teardown(self) -> None:
@@ -287,31 +270,11 @@ class PinnedWorker(SimpleWorker):
             self._stop_requested = True
 
     def _announce(self) -> None:
-        run = self._pulse.current
-        paused = run.watch.waits_for if run else None
-        state = State.PAUSED if paused else State.BUSY if run else State.IDLE
-        presence = Presence(
-            name=self.name,
-            role=self._identity.role,
-            host=self._identity.host,
-            pid=os.getpid(),
-            state=state,
-            job_id=run.lease.job_id if run else None,
-            paused=paused,
-            jobs_done=self._jobs_done,
-            rss_bytes=self._process.memory_info().rss,
-            model=self._identity.model() if self._identity.model else None,
+        presence = self._identity.present(
+            self.name, self._pulse.current, self._jobs_done, self._process.memory_info().rss
         )
         self.heartbeat()
-        try:
-            announce_presence(self.connection, presence)
-        except Passing as error:
-            _log.warning("presence not announced", code=error.code)
-
-
-def worker_name(role: str) -> str:
-    """A new name per process: RQ refuses a fixed one until the dead worker's key expires."""
-    return f"{socket.gethostname()}-{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        announce_presence(self.connection, presence)
 
 
 def build_worker(

@@ -41,7 +41,7 @@ def traces(stores: Stores, submission_id: str) -> list[object]:
     leases = [
         str(member)
         for key in stores.redis.scan_iter("rq:wip:*", count=1000)
-        for member in stores.redis.execute_command("ZRANGE", key, 0, -1)
+        for member in stores.redis.zrange(key, 0, -1)
     ]
     pixels = stores.blobs.children(work_pixels(work))
     return [*(one for one in (*leases, *jobs) if work.id in one), *pixels]

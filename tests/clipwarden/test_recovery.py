@@ -68,7 +68,9 @@ def result(stores: Stores, submission_id: str) -> dict[str, Any]:
             return row.status == Status.DONE
 
     wait_for(is_done, 180)
-    document = read_document(stores, DEFAULT_TENANT, submission_id).model_dump(mode="json", by_alias=True)
+    document = read_document(stores, DEFAULT_TENANT, submission_id).model_dump(
+        mode="json", by_alias=True
+    )
     del document["timings"], document["video"]["id"]
     return document
 

@@ -13,9 +13,10 @@ import time
 from ingest.errors import DatabaseLocked, MediaUnreadable
 from ingest.queue.attempts import Handler
 from ingest.queue.claims import Claim
+from ingest.queue.identity import WorkerIdentity
 from ingest.queue.reaching import reaching_queue
 from ingest.queue.runner import run_process
-from ingest.queue.worker import PinnedWorker, WorkerIdentity, build_worker
+from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.settings import ProcessSettings
 from ingest.stores import Stores
 from prompts.errors import ClipwardenError

@@ -16,10 +16,11 @@ from ingest.errors import JobRefused, QueueTaken, QueueUnavailable
 from ingest.queue.attempts import Handler
 from ingest.queue.connection import claim_server, connect, open_queue
 from ingest.queue.enqueueing import enqueue_once, job_has_failed, jobs_alive, jobs_waiting
+from ingest.queue.identity import WorkerIdentity
 from ingest.queue.jobs import fetch_job
 from ingest.queue.leases import Outcome, settle, take
 from ingest.queue.payloads import TextJob
-from ingest.queue.worker import WorkerIdentity, build_worker
+from ingest.queue.worker import build_worker
 from ingest.settings import WorkerLimits
 from ingest.stores import Stores
 from prompts.errors import ClipwardenError

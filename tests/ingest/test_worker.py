@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -211,9 +212,15 @@ def test_a_stopping_worker_hands_back_what_it_holds_uncounted_and_in_order(bench
     worker = bench.start("long")
     bench.ready(worker)
     bench.wait_for_event("loading l2")
-    worker.send(signal.SIGTERM)
-    wait_for(lambda: worker.logged("breaking off"))
-    worker.send(signal.SIGTERM)
+
+    def breaks_off_after_another_signal() -> bool:
+        worker.send(signal.SIGTERM)
+        return worker.logged("breaking off")
+
+    wait_for(breaks_off_after_another_signal)
+    while worker.is_alive:
+        worker.send(signal.SIGTERM)
+        time.sleep(0.05)
     assert worker.wait() == 0
     assert bench.waiting("long") == ["l1", "l2", "l3"]
     assert bench.started("long") == []

@@ -14,8 +14,6 @@ from ingest.tables import Sampling, Status
 from tests.worker.chain import EMBED_QUEUE, SAMPLE_QUEUE, Chain
 from worker.tables import Embedding, Result, SegmentRow
 
-pytestmark = pytest.mark.every_backend
-
 Stage = Callable[[Chain], None]
 
 
@@ -83,6 +81,7 @@ def test_a_job_whose_lease_was_lost_commits_nothing(
     assert chain.status(submitted) == Status.DONE
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     ("stage", "queue"),
     [(queued, SAMPLE_QUEUE), (sampled, EMBED_QUEUE), (embedded, FINISH_QUEUE)],
@@ -125,6 +124,7 @@ def test_two_workers_at_one_job_leave_what_one_would(
     assert chain.pixels() == []
 
 
+@pytest.mark.every_backend
 def test_two_submissions_of_a_work_finished_at_once_share_one_result(
     chain: Chain, three_scenes: Path
 ) -> None:

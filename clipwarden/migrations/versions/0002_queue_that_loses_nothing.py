@@ -1,5 +1,7 @@
 """Media apart from submissions; priorities, request tokens, and files that stay on their host."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -44,14 +46,16 @@ def upgrade() -> None:
     # Until now everything was analysed by a command that waited for it.
     op.execute("UPDATE submissions SET run_id = id WHERE status = 'queued'")
     with op.batch_alter_table("submissions") as batch_op:
-        batch_op.alter_column(
-            "priority", server_default=None, existing_type=sa.String(length=16)
-        )
+        batch_op.alter_column("priority", server_default=None, existing_type=sa.String(length=16))
 
 
 def _facts_of_results() -> None:
     """Results tell how they were made by themselves: embeddings may be deleted before them."""
-    facts = (("device", sa.Text()), ("frames_embedded", sa.Integer()), ("embed_s", sa.Double()))
+    facts: list[tuple[str, sa.types.TypeEngine[Any]]] = [
+        ("device", sa.Text()),
+        ("frames_embedded", sa.Integer()),
+        ("embed_s", sa.Double()),
+    ]
     with op.batch_alter_table("results") as batch_op:
         for name, kind in facts:
             batch_op.add_column(sa.Column(name, kind, nullable=True))
