@@ -13,7 +13,7 @@ COPY prompts prompts
 COPY ingest ingest
 COPY worker worker
 COPY clipwarden clipwarden
-RUN pip install --no-cache-dir --constraint requirements/constraints.txt '.[starter]' \
+RUN pip install --no-cache-dir --constraint requirements/constraints.txt '.[starter,postgres,s3]' \
     && rm -rf /src
 
 # A volume takes owner and mode from the folder it covers; a missing one would become root's.
@@ -23,4 +23,6 @@ USER clipwarden
 WORKDIR /home/clipwarden
 ENV CLIPWARDEN_DATA=/home/clipwarden/data
 VOLUME /home/clipwarden/data
+# Where `serve --host 0.0.0.0` answers.
+EXPOSE 8765
 ENTRYPOINT ["clipwarden"]

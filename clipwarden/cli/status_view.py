@@ -65,13 +65,15 @@ def _counts(overview: Overview) -> Text:
 def _queues(overview: Overview) -> Text:
     words = []
     for role, queue in overview.queues.items():
-        facts = [f"{queue.waiting} waiting", f"{queue.running} running"]
-        if queue.scheduled:
-            facts.append(f"{queue.scheduled} to be tried again")
-        if queue.dead:
-            facts.append(f"{queue.dead} given up")
-        words.append(f"{role} {', '.join(facts)}")
-    return Text(f"jobs: {'; '.join(words)}")
+        counts = {
+            "waiting": queue.waiting,
+            "running": queue.running,
+            "to be tried again": queue.scheduled,
+            "given up": queue.dead,
+        }
+        if facts := [f"{count} {what}" for what, count in counts.items() if count]:
+            words.append(f"{role} {', '.join(facts)}")
+    return Text(f"jobs: {'; '.join(words) or 'none'}")
 
 
 def _workers(workers: Sequence[WorkerInfo]) -> list[RenderableType]:

@@ -11,8 +11,12 @@ from typing import Any
 from clipwarden.data_folder import DataFolder
 from clipwarden.installation import StoreEnvironment
 from clipwarden.joining import joined_stores
+from ingest.queue.gate import Gate
 from ingest.queue.meters import Meter, read_meters
 from ingest.stores import Stores
+from ingest.submissions import find_submission
+from ingest.tables import DEFAULT_TENANT
+from ingest.works import work_of
 from tests.clipwarden.command import Product, wait_for
 from tests.clipwarden.service import Service
 
@@ -70,7 +74,10 @@ class Served:
 
     def wait_for_frames(self, submission_id: str) -> None:
         """Wait until frames of a submission are embedded while more are to come."""
-        wait_for(lambda: self.submission(submission_id)["progress"]["frames_embedded"])
+        with self.stores() as stores:
+            row = find_submission(stores.database, DEFAULT_TENANT, submission_id)
+            gate = Gate(stores.redis, work_of(row))
+            wait_for(lambda: gate.progress().embedded)
 
     @contextlib.contextmanager
     def stores(self) -> Iterator[Stores]:

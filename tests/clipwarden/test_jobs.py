@@ -31,7 +31,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def write_long(path: Path) -> Path:
     """At 20 frames a second it keeps the starter busy for minutes."""
-    return write_scenes(path, [(GREEN, 300)], fps=20, width=64, height=48)
+    return write_scenes(path, [(GREEN, 200)], fps=20, width=64, height=48)
 
 
 def traces(stores: Stores, submission_id: str) -> list[object]:
@@ -85,7 +85,7 @@ def test_cancel_ends_a_running_video_and_retry_a_failed_one(
 
 
 def test_repair_sets_out_again_what_a_wiped_queue_lost(service: Served, tmp_path: Path) -> None:
-    clip = write_scenes(tmp_path / "wiped.mp4", [(BLUE, 40)], fps=20, width=64, height=48)
+    clip = write_scenes(tmp_path / "wiped.mp4", [(BLUE, 20)], fps=20, width=64, height=48)
     submission_id = service.submit("--sample", "fps:10", clip)
     service.wait_for_frames(submission_id)
     with service.stores() as stores:
@@ -95,7 +95,7 @@ def test_repair_sets_out_again_what_a_wiped_queue_lost(service: Served, tmp_path
     assert shown.endswith("1 unfinished, 1 of them were lost\n")
     document = service.json("results", "--wait", submission_id)
     assert document["status"] == "done"
-    assert document["video"]["frames_embedded"] == 400
+    assert document["video"]["frames_embedded"] == 200
     assert service.run("repair") == "0 unfinished, 0 of them were lost\n"
 
 

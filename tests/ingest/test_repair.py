@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rq.utils import as_text
 
 from ingest.endings import fail
 from ingest.queue.backlog import Backlog
@@ -45,14 +46,14 @@ def looks_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def everything(stores: Stores) -> dict[bytes, Any]:
     """All that the queue server holds."""
-    read: dict[bytes, Callable[[bytes], Any]] = {
-        b"string": stores.redis.get,
-        b"hash": stores.redis.hgetall,
-        b"set": stores.redis.smembers,
-        b"list": lambda key: stores.redis.lrange(key, 0, -1),
-        b"zset": lambda key: stores.redis.zrange(key, 0, -1, withscores=True),
+    read: dict[str, Callable[[bytes], Any]] = {
+        "string": stores.redis.get,
+        "hash": stores.redis.hgetall,
+        "set": stores.redis.smembers,
+        "list": lambda key: stores.redis.lrange(key, 0, -1),
+        "zset": lambda key: stores.redis.zrange(key, 0, -1, withscores=True),
     }
-    return {key: read[stores.redis.type(key)](key) for key in stores.redis.scan_iter()}
+    return {key: read[as_text(stores.redis.type(key))](key) for key in stores.redis.scan_iter()}
 
 
 def queue_chunk(stores: Stores) -> None:

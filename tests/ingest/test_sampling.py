@@ -2,115 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import threading
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from rq import SimpleWorker
-from sqlalchemy import select
 
 from ingest.arrays import unpack_arrays
 from ingest.blobs import BlobRef
-from ingest.database import Base
-from ingest.endings import cancel
 from ingest.evidence import evidence_reference, read_picture
-from ingest.geometry import Geometry
-from ingest.keys import pixels_key
 from ingest.media.spec import SamplingSpec
-from ingest.queue.backlog import Backlog
-from ingest.queue.claims import Claim, Interrupted, Reason, Stopwatch
-from ingest.queue.connection import open_queue
-from ingest.queue.enqueueing import EMBED_TIMEOUT_S, enqueue_once
 from ingest.queue.gate import Gate, Progress
-from ingest.queue.identity import WorkerIdentity
-from ingest.queue.jobs import EMBED, SAMPLE, fetch_job
-from ingest.queue.leases import Outcome, settle, take
-from ingest.queue.names import Priority, embed_queue, embed_queues, sample_queue, sample_queues
-from ingest.queue.payloads import EmbedJob, Work
-from ingest.queue.worker import build_worker
-from ingest.sampling import CHUNK_FRAMES, SamplingJobs, sampling_key
-from ingest.settings import WorkerLimits
+from ingest.sampling import CHUNK_FRAMES, sampling_key
 from ingest.stores import Stores
-from ingest.submissions import InPlace, Wish, submit
 from ingest.tables import Chunk, Sampling, Status, Submission
-from prompts.errors import ClipwardenError
 from tests.clips import RED, constant_times, read_time_code, write_scenes, write_timed
-from tests.clipwarden.command import wait_for
-from tests.ingest.submitting import embed_job, never
-
-HOST = "here"
-MODEL_KEY = "0123456789abcdef"
-GEOMETRY = Geometry(crop="centre", size_px=64)
+from tests.ingest.sampling_by_hand import (
+    GEOMETRY,
+    embed_jobs,
+    pixels_of,
+    rows,
+    run_sampler,
+    submit_file,
+)
 
 
 @pytest.fixture(autouse=True)
 def no_commands_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep RQ from listening for commands: ceasing to takes it a second now and then."""
     monkeypatch.setattr(SimpleWorker, "subscribe", lambda _worker: None)
-
-
-def submit_file(
-    stores: Stores,
-    path: Path,
-    sampling: str = "fps:25",
-    *,
-    priority: Priority = Priority.NORMAL,
-    host: str = HOST,
-) -> tuple[str, Work]:
-    work = Work(
-        tenant="default",
-        media_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        sampling_key=sampling_key(SamplingSpec.parse(sampling), GEOMETRY),
-        model_key=MODEL_KEY,
-    )
-    wish = Wish(
-        work=work,
-        in_place=InPlace(path, host),
-        source="the clip",
-        size_bytes=path.stat().st_size,
-        model_card="{}",
-        sampling=sampling,
-        geometry=GEOMETRY.name,
-        prompt_set_sha256s=(),
-        priority=priority,
-    )
-    return submit(stores, wish, never).id, work
-
-
-def sampling_jobs(stores: Stores, max_queued_bytes: int = 2**30) -> SamplingJobs:
-    return SamplingJobs(stores, host=HOST, max_queued_bytes=max_queued_bytes)
-
-
-def run_sampler(stores: Stores, max_queued_bytes: int = 2**30, max_jobs: int | None = None) -> None:
-    worker = build_worker(
-        WorkerIdentity("sample", HOST),
-        sample_queues(HOST),
-        {SAMPLE: sampling_jobs(stores, max_queued_bytes).handler},
-        stores.redis,
-        WorkerLimits(),
-    )
-    worker.work(burst=True, max_jobs=max_jobs, logging_level="CRITICAL")
-
-
-def embed_jobs(stores: Stores) -> list[EmbedJob]:
-    queues = [open_queue(name, stores.redis) for name in embed_queues(MODEL_KEY)]
-    return [EmbedJob.from_args(job.args[0]) for queue in queues for job in queue.jobs]
-
-
-def pixels_of(job: EmbedJob) -> BlobRef:
-    return BlobRef(pixels_key(job.work, job.attempt, job.chunk), job.pixels_sha256)
-
-
-def rows(stores: Stores, table: type[Base]) -> list[Base]:
-    with stores.database.read() as session:
-        found = list(session.scalars(select(table)))
-        session.expunge_all()
-    return found
 
 
 @pytest.fixture
@@ -240,159 +162,3 @@ def test_a_file_replaced_after_its_submission_is_not_analysed_as_what_it_was(
     assert (submission.status, submission.error_code) == (Status.FAILED, "media.changed")
     assert rows(stores, Sampling) == []
     assert embed_jobs(stores) == []
-
-
-def test_a_file_written_to_while_it_is_decoded_leaves_no_sampling(
-    stores: Stores, timed: Path
-) -> None:
-    # Sampling waits for room on the queue, which gives the time to write.
-    fill_backlog(stores)
-    submit_file(stores, timed)
-    sampling = Sampler(stores, max_queued_bytes=1)
-    wait_for(decoding)
-    with timed.open("ab") as handle:
-        handle.write(b"more")
-    Backlog(stores.redis).remove("theirs")
-    keep_empty(stores, sampling)
-    [submission] = rows(stores, Submission)
-    assert isinstance(submission, Submission)
-    assert submission.error_code == "media.changed"
-    assert rows(stores, Sampling) == []
-
-
-def test_sampling_waits_for_room_and_ends_when_nobody_waits_any_more(
-    stores: Stores, timed: Path
-) -> None:
-    fill_backlog(stores)
-    submission_id, _ = submit_file(stores, timed)
-    sampling = Sampler(stores, max_queued_bytes=1)
-    wait_for(decoding)
-    assert rows(stores, Chunk) == []
-    cancelling = threading.Thread(target=cancel, args=(stores, "default", submission_id, never))
-    cancelling.start()
-    sampling.join()
-    assert sampling.error is None
-    cancelling.join()
-    assert [row.chunk for row in embed_jobs(stores)] == []
-    assert rows(stores, Sampling) == rows(stores, Chunk) == []
-    assert not decoding()
-
-
-def test_a_video_goes_on_when_there_is_room_again(stores: Stores, timed: Path) -> None:
-    _, work = submit_file(stores, timed)
-    sampling = Sampler(stores, max_queued_bytes=1)
-    for number in range(3):
-        wait_for(lambda: len(rows(stores, Chunk)) == number + 1)  # noqa: B023 - called at once
-        [waiting] = stores.redis.hkeys("clipwarden:backlog:normal")
-        Backlog(stores.redis).remove(waiting.decode())
-    sampling.join()
-    assert sampling.error is None
-    assert [job.chunk for job in embed_jobs(stores)] == [0, 1, 2]
-    assert Gate(stores.redis, work).progress().sampled == 150
-
-
-def test_what_waits_for_room_makes_way_for_a_more_urgent_video(
-    stores: Stores, timed: Path, tmp_path: Path
-) -> None:
-    fill_backlog(stores, Priority.LOW)
-    _, low = submit_file(stores, timed, priority=Priority.LOW)
-    sampling = Sampler(stores, max_queued_bytes=1, priority=Priority.LOW)
-    wait_for(decoding)
-    urgent_file = write_scenes(tmp_path / "red.mp4", [(RED, 0.2)], width=64, height=48)
-    _, urgent = submit_file(stores, urgent_file, priority=Priority.HIGH)
-    sampling.join()
-    assert isinstance(sampling.error, Interrupted)
-    assert sampling.error.reason is Reason.HANDED_BACK
-    assert settle(stores.redis, sampling.lease, Outcome.AGAIN)
-    # What waits at a lower priority is no reason to hold it back.
-    run_sampler(stores, max_queued_bytes=1, max_jobs=1)
-    assert {job.work for job in embed_jobs(stores)} == {urgent}
-    Backlog(stores.redis).remove("theirs")
-    run_sampler(stores)
-    assert {job.work for job in embed_jobs(stores)} == {urgent, low}
-
-
-def test_a_sampling_whose_lease_is_lost_in_the_middle_queues_no_more(
-    stores: Stores, timed: Path
-) -> None:
-    submit_file(stores, timed)
-    sampling = Sampler(stores, max_queued_bytes=1)
-    wait_for(lambda: rows(stores, Chunk))
-    assert settle(stores.redis, sampling.lease, Outcome.AGAIN)
-    [waiting] = stores.redis.hkeys("clipwarden:backlog:normal")
-    Backlog(stores.redis).remove(waiting.decode())
-    sampling.join()
-    assert isinstance(sampling.error, Interrupted)
-    assert sampling.error.reason is Reason.LOST
-    assert len(rows(stores, Chunk)) == 1
-    assert rows(stores, Sampling) == []
-    run_sampler(stores)
-    assert len(rows(stores, Chunk)) == 3
-    assert len(rows(stores, Sampling)) == 1
-
-
-def test_who_has_the_file_on_another_host_is_sampled_there(stores: Stores, timed: Path) -> None:
-    first, work = submit_file(stores, timed)
-    second, _ = submit_file(stores, timed, host="elsewhere")
-    timed.unlink()
-    run_sampler(stores)
-    statuses = {row.id: row.status for row in rows(stores, Submission)}  # type: ignore[attr-defined]
-    assert statuses == {first: Status.FAILED, second: Status.QUEUED}
-    assert Gate(stores.redis, work).waiting() == (second,)
-    assert len(open_queue("finish", stores.redis)) == 1
-
-
-class Sampler(threading.Thread):
-    """Does the one queued job here: RQ's worker wants the main thread for its signals."""
-
-    def __init__(
-        self, stores: Stores, max_queued_bytes: int, priority: Priority = Priority.NORMAL
-    ) -> None:
-        super().__init__()
-        lease = take(stores.redis, [sample_queue(priority, HOST)], "by hand")
-        assert lease is not None
-        self.lease = lease
-        self.error: BaseException | None = None
-        self._args = fetch_job(stores.redis, lease.job_id).args[0]
-        self._claim = Claim(stores.redis, lease, Stopwatch())
-        self._handler = sampling_jobs(stores, max_queued_bytes).handler
-        self._stores = stores
-        self.start()
-
-    def run(self) -> None:
-        """Do it, keep what it raised, and end it where it raised nothing."""
-        try:
-            self._handler.run(self._args, self._claim)
-            settle(self._stores.redis, self.lease, Outcome.DONE)
-        except ClipwardenError as error:
-            self._handler.give_up(self._args, error)
-            settle(self._stores.redis, self.lease, Outcome.DONE)
-            self.error = error
-        except BaseException as error:
-            self.error = error
-
-
-def fill_backlog(stores: Stores, priority: Priority = Priority.NORMAL) -> None:
-    """Let somebody else's pixels take all the room that there is."""
-    Backlog(stores.redis).add(priority, "theirs", 2**30)
-    enqueue_once(
-        stores.redis,
-        embed_queue("f" * 16, Priority.LOW),
-        EMBED,
-        embed_job(),
-        job_id="theirs",
-        timeout_s=EMBED_TIMEOUT_S,
-    )
-
-
-def keep_empty(stores: Stores, sampling: Sampler) -> None:
-    """Make room for every chunk until the sampling has ended."""
-    while sampling.is_alive():
-        for waiting in stores.redis.hkeys("clipwarden:backlog:normal"):
-            Backlog(stores.redis).remove(waiting.decode())
-
-
-def decoding() -> bool:
-    """Whether a decoding process of these tests is at work."""
-    children = psutil.Process().children(recursive=True)
-    return any("ingest.media.child" in child.cmdline() for child in children)

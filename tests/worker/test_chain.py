@@ -29,6 +29,7 @@ def blobs_under(stores: Stores, tmp_path: Path, kind: str) -> list[Path]:
     return [path for path in (tmp_path / "data").rglob(f"{kind}/**/*") if path.is_file()]
 
 
+@pytest.mark.every_backend
 def test_segments_lie_where_the_scenes_do(chain: Chain, three_scenes: Path) -> None:
     document = chain.analyze(three_scenes)
     assert document.status == "done"
@@ -50,6 +51,7 @@ def test_segments_lie_where_the_scenes_do(chain: Chain, three_scenes: Path) -> N
     assert document.model.device == "cpu"
 
 
+@pytest.mark.every_backend
 def test_evidence_shows_the_scene_of_each_segments_peak(chain: Chain, three_scenes: Path) -> None:
     for segment in chain.analyze(three_scenes).segments:
         picture = Image.open(io.BytesIO(read_picture(chain.stores.blobs, segment.evidence)))
@@ -71,6 +73,7 @@ def test_every_chunk_is_embedded_once_in_as_many_runs_as_its_batches_need(
     assert {row.batch_size for row in embeddings} == {10}
 
 
+@pytest.mark.every_backend
 def test_stored_embeddings_give_the_stored_scores_again(chain: Chain, three_scenes: Path) -> None:
     submitted = chain.submit(three_scenes)
     chain.run()
@@ -107,6 +110,7 @@ def test_pixels_go_when_they_are_embedded_and_evidence_stays(
     assert Gate(chain.stores.redis, submitted.work).waiting() == ()
 
 
+@pytest.mark.every_backend
 def test_a_second_prompt_set_is_scored_without_decoding_or_embedding(
     chain: Chain, three_scenes: Path
 ) -> None:

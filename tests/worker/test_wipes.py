@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from ingest.queue.claims import Interrupted, Reason
 from ingest.queue.names import FINISH_QUEUE
-from ingest.tables import Sampling, Status
+from ingest.tables import DEFAULT_TENANT, Sampling, Status, Submission
+from tests.clipwarden.command import wait_for
 from tests.worker.chain import EMBED_QUEUE, SAMPLE_QUEUE, Chain
 from worker.tables import Embedding, Result, SegmentRow
 
@@ -153,6 +155,26 @@ def test_two_submissions_of_a_work_finished_at_once_share_one_result(
     assert len(chain.rows(Result)) == 1
     assert len(chain.rows(SegmentRow)) == 3
     assert chain.traces() == []
+
+
+@pytest.mark.every_backend
+def test_who_cancels_while_the_result_is_recorded_is_not_told_wrong(
+    chain: Chain, three_scenes: Path
+) -> None:
+    submitted = chain.submit(three_scenes)
+    embedded(chain)
+    taken = chain.take(FINISH_QUEUE)
+    finishing = threading.Thread(target=taken.run)
+    with chain.stores.database.begin() as session:
+        session.get_one(Submission, (DEFAULT_TENANT, submitted.id)).status = Status.CANCELLED
+        session.flush()
+        finishing.start()
+        if session.get_bind().dialect.name == "postgresql":
+            # Until it waits for our row, having read it as it was before.
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            wait_for(lambda: session.scalar(waiting))
+    finishing.join()
+    assert chain.status(submitted) == Status.CANCELLED
 
 
 def test_repair_finds_nothing_to_do_while_workers_run(chain: Chain, three_scenes: Path) -> None:
