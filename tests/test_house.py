@@ -72,7 +72,9 @@ def test_no_package_is_a_grab_bag(package: str) -> None:
         "clipwarden.analysis",
         "ingest.sampler",
         "ingest.media.child",
+        "clipwarden.api.server",
         "worker.finisher",
+        "worker.keeper",
         "worker.models.resolve",
     ],
 )
