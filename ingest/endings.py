@@ -70,15 +70,24 @@ def cancel(stores: Stores, tenant: str, submission_id: str, is_embedded: IsEmbed
     release(stores, row, is_embedded)
 
 
-def cancel_runs(stores: Stores, tenant: str, is_embedded: IsEmbedded) -> int:
-    """Cancel what commands waited for that are gone now; returns how many there were.
+def cancel_runs(
+    stores: Stores,
+    tenant: str,
+    is_embedded: IsEmbedded,
+    *,
+    host: str,
+    run_id: str | None = None,
+) -> int:
+    """Cancel what commands on a host waited for that are gone now, or one run of them.
 
-    Needs the data folder's lock: nobody else's run can be under way.
+    Returns how many there were. Without a `run_id` it needs the data folder's lock: nobody else's
+    run can be under way on this host.
     """
     query = select(Submission).where(
         Submission.tenant == tenant,
         Submission.status == Status.QUEUED,
-        Submission.run_id.is_not(None),
+        Submission.run_id.is_not(None) if run_id is None else Submission.run_id == run_id,
+        Submission.host == host,
     )
     with stores.database.read() as session:
         rows = list(session.scalars(query))

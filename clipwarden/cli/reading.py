@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,6 +57,13 @@ class ReadingBar:
         name = displayed_name(path.name)
         self._progress.update(self._task, completed=self._due, description=name[:_NAME_WIDTH])
         self._due += _size_bytes(path) * self._times
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Take the bar off the terminal while lines are printed."""
+        self._progress.stop()
+        yield
+        self._progress.start()
 
     def on_read(self, size_bytes: int) -> None:
         """Move on by that much."""

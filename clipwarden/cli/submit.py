@@ -171,10 +171,12 @@ class _Submissions:
                 try:
                     accepted = accept(self._stores, self._request, path, bar.on_read)
                 except MediaError as error:
-                    print_error(error)
+                    with bar.lifted():
+                        print_error(error)
                     self._outcomes.append(_refused(path, error))
-                    continue
-                self._add(accepted)
+                else:
+                    with bar.lifted():
+                        self._add(accepted)
 
     def wait(self, *, quiet: bool) -> None:
         """Wait until all have ended, and tell how as they do."""

@@ -22,8 +22,6 @@ LAPSE_BUDGET = 50
 # Before the second to the sixth attempt.
 _DELAYS_S = (1.0, 5.0, 20.0, 60.0, 180.0)
 
-_POSTPONED_S = 2.0
-
 _log = structlog.get_logger("clipwarden.queue")
 
 
@@ -54,7 +52,6 @@ _BROKEN_OFF = {
     Reason.STOPPED: Verdict(Outcome.DONE),
     Reason.HANDED_BACK: Verdict(Outcome.AGAIN),
     Reason.LOST: Verdict(None),
-    Reason.POSTPONED: Verdict(Outcome.LATER, Count.NOTHING, _POSTPONED_S),
     # While it was being given up, which waited for the database.
     Reason.TIMED_OUT: Verdict(Outcome.AGAIN),
 }
@@ -76,12 +73,14 @@ def attempt(
             return Verdict(Outcome.DONE)
         return _after(error, handler, args, claim, failures)
     except Interrupted as interruption:
-        return broken_off(interruption.reason)
+        return broken_off(interruption)
 
 
-def broken_off(reason: Reason) -> Verdict:
+def broken_off(interruption: Interrupted) -> Verdict:
     """What becomes of a job that was broken off."""
-    return _BROKEN_OFF[reason]
+    if interruption.reason is Reason.POSTPONED:
+        return Verdict(Outcome.LATER, Count.NOTHING, interruption.delay_s)
+    return _BROKEN_OFF[interruption.reason]
 
 
 def _run(handler: Handler, args: object, claim: Claim, timeout_s: float) -> ClipwardenError | None:

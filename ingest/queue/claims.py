@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import TypeVar
 
@@ -33,11 +34,15 @@ class Reason(Enum):
 
 
 class Interrupted(BaseException):
-    """Breaks a job off; no `except Exception` of a job must swallow it."""
+    """Breaks a job off; no `except Exception` of a job must swallow it.
 
-    def __init__(self, reason: Reason) -> None:
+    One that is postponed is taken up again after `delay_s`.
+    """
+
+    def __init__(self, reason: Reason, delay_s: float = 0.0) -> None:
         super().__init__(reason.value)
         self.reason = reason
+        self.delay_s = delay_s
 
 
 class Stopwatch:
@@ -55,7 +60,7 @@ class Stopwatch:
         until = self._pause_began_s or time.monotonic()
         return until - self._began_s - self._paused_s
 
-    def pause(self, waits_for: str, at_s: float) -> None:
+    def pause(self, waits_for: str | None, at_s: float) -> None:
         """Stop the watch, put back to `at_s`; `waits_for` is the code of what is waited out."""
         now_s = time.monotonic()
         self._paused_s = now_s - self._began_s - at_s
@@ -113,6 +118,15 @@ class Claim:
                 finally:
                     self._watch.resume()
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Wait for others within the block: the job's time stands still."""
+        self._watch.pause(None, at_s=self._watch.running_s)
+        try:
+            yield
+        finally:
+            self._watch.resume()
 
     def _note(self, error: Passing) -> None:
         _log.warning("pausing", code=error.code, reason=error.message, cure=error.cure)

@@ -227,7 +227,7 @@ class PinnedWorker(SimpleWorker):
             return attempt(handler, job.args[0], claim, failures, run.timeout_s)
         except Interrupted as interruption:
             # Before or after the attempt.
-            return broken_off(interruption.reason)
+            return broken_off(interruption)
         finally:
             run.can_be_broken_off = False
 

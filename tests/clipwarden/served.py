@@ -11,6 +11,7 @@ from typing import Any
 from clipwarden.data_folder import DataFolder
 from clipwarden.installation import StoreEnvironment
 from clipwarden.joining import joined_stores
+from clipwarden.overview import Selection, SubmissionInfo, read_overview
 from ingest.queue.gate import Gate
 from ingest.queue.meters import Meter, read_meters
 from ingest.stores import Stores
@@ -67,9 +68,10 @@ class Served:
         """Submit one file and return its id."""
         return str(self.json("submit", *words)["id"])
 
-    def submission(self, submission_id: str) -> Any:
-        """What `status` tells of one submission."""
-        [found] = self.json("status", submission_id)["submissions"]
+    def submission(self, submission_id: str) -> SubmissionInfo:
+        """How one submission stands."""
+        with self.stores() as stores:
+            [found] = read_overview(stores, Selection((submission_id,))).submissions
         return found
 
     def wait_for_frames(self, submission_id: str) -> None:

@@ -67,7 +67,7 @@ def test_cancel_ends_a_running_video_and_retry_a_failed_one(
     ] * 2
     with service.stores() as stores:
         assert traces(stores, running) == []
-        assert service.submission(running)["status"] == "cancelled"
+        assert service.submission(running).status == "cancelled"
         frames = service.frames("embed")
 
         service.run("status", "--watch", failing)
@@ -122,7 +122,7 @@ def test_purge_leaves_no_row_blob_or_report_of_the_content(service: Served, tmp_
     assert "secret.mp4" in done.stderr
     assert "namesake.mp4" in done.stderr
     assert "error[purge.unconfirmed]" in done.stderr
-    assert service.submission(again)["status"] == "done"
+    assert service.submission(again).status == "done"
 
     service.run("purge", "--yes", again)
     marks = (sha256, again, document["video"]["id"])

@@ -151,7 +151,7 @@ def test_a_model_that_nobody_holds_is_waited_for(service: Served, tmp_path: Path
     assert done.stderr.startswith("warning: no process holds tiny-clip now")
     submission_id = json.loads(done.stdout)["id"]
     waiting = service.submission(submission_id)
-    assert (waiting["status"], waiting["model_served"]) == ("queued", False)
+    assert (waiting.status, waiting.model_served) == ("queued", False)
     assert "waits for a worker with tiny-clip" in service.run("status", submission_id)
     line = service.error("results", submission_id)
     assert line.startswith("error[submission.unfinished]")
@@ -181,8 +181,8 @@ def test_analyze_joins_the_service_and_starts_and_stops_nothing(
     assert document["status"] == "done"
     assert {process.pid for process in service.product.processes()} == before
     submission = service.submission(document["video"]["id"])
-    assert (submission["priority"], submission["status"]) == ("high", "done")
-    assert submission["host"] is not None
+    assert (submission.priority, submission.status) == ("high", "done")
+    assert submission.host is not None
     reports = [path.read_text() for path in service.folder.reports.iterdir()]
     assert any("joined.mp4" in text for text in reports)
 

@@ -19,8 +19,6 @@ from worker.retention import delete_expired, purge, sweep_pixels
 from worker.settings import Retention
 from worker.tables import Embedding, Result, SegmentRow
 
-pytestmark = pytest.mark.every_backend
-
 DAY_S = 24 * 3600.0
 ROWS: tuple[type[Base], ...] = (
     Submission, Media, Sampling, Chunk, Embedding, Result, SegmentRow,
@@ -68,6 +66,7 @@ def test_nothing_is_deleted_unless_it_is_said(chain: Chain, blue: Path) -> None:
     assert kinds_left(chain, submitted) == EVERYTHING
 
 
+@pytest.mark.every_backend
 def test_media_and_evidence_go_and_results_stay(chain: Chain, blue: Path) -> None:
     submitted = finished(chain, blue, days_ago=2)
     before = chain.document(submitted)
@@ -100,6 +99,7 @@ def test_embeddings_go_and_are_made_anew_when_they_are_wanted_again(
     assert sum(chain.encoder.batches) == 2 * embedded
 
 
+@pytest.mark.every_backend
 def test_results_go_with_everything_when_nobody_else_has_the_media(
     chain: Chain, blue: Path
 ) -> None:
@@ -127,6 +127,7 @@ def test_what_is_young_or_being_worked_on_is_kept(chain: Chain, blue: Path, age:
     assert {row.status for row in chain.rows(Submission)} == {Status.DONE}
 
 
+@pytest.mark.every_backend
 def test_another_tenants_media_of_the_same_content_is_left_alone(chain: Chain, blue: Path) -> None:
     submitted = finished(chain, blue, days_ago=0.5)
     with chain.stores.database.begin() as session:
@@ -138,6 +139,7 @@ def test_another_tenants_media_of_the_same_content_is_left_alone(chain: Chain, b
     assert kinds_left(chain, submitted) == EVERYTHING
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("stage", ["queued", "sampled", "embedded", "finished"])
 def test_a_purge_leaves_no_row_no_blob_and_no_key(chain: Chain, blue: Path, stage: str) -> None:
     other = finished(chain, write_scenes(blue.with_name("o.mp4"), [(BLUE, 0.5)], width=64,
@@ -195,9 +197,6 @@ def test_only_pixels_that_nobody_needs_are_swept(chain: Chain, blue: Path) -> No
 
 
 def test_a_deleted_row_is_overwritten_in_the_file(chain: Chain, blue: Path) -> None:
-    if chain.stores.database.engine.dialect.name != "sqlite":
-        # Its server's files are not ours to look into.
-        return
     marked = blue.rename(blue.with_name("a-name-that-nobody-may-find.mp4"))
     submitted = finished(chain, marked)
     purge(chain.stores, DEFAULT_TENANT, submitted.work.media_sha256)
