@@ -23,7 +23,7 @@ from clipwarden.queue_server import running_server
 from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
 from clipwarden.sampling_hosts import samples_on
 from clipwarden.served_models import require_served
-from ingest.endings import cancel, cancel_runs
+from ingest.endings import cancel_runs
 from ingest.errors import MediaError
 from ingest.media.spec import SamplingSpec
 from ingest.queue.connection import claim_server
@@ -32,6 +32,7 @@ from ingest.settings import ProcessSettings, StoreSettings
 from ingest.stores import Stores
 from ingest.submissions import installation_id
 from ingest.tables import DEFAULT_TENANT
+from ingest.works import IsEmbedded
 from prompts.errors import ClipwardenError
 from prompts.schema import PromptSet
 from worker.document import ErrorInfo, ResultDocument, SamplingInfo, VideoInfo
@@ -110,11 +111,6 @@ class Analysis:
         self._next_look_s = 0.0
         self._pending: list[Pending] = []
         self.stores = stores
-
-    @property
-    def unfinished_ids(self) -> tuple[str, ...]:
-        """The submissions of this run that have not ended."""
-        return tuple(entry.submission_id for entry in self._pending)
 
     def run(self, paths: Sequence[Path]) -> Iterator[Finished]:
         """Analyse inputs and yield each one's result when it is there, in no fixed order.
@@ -222,12 +218,8 @@ def _joined_analysis(
             )
         prepare(stores, request)
         watcher.starting()
-        analysis = Analysis(request, stores, watcher, _Service(folder))
-        try:
-            yield analysis
-        except BaseException:
-            _cancel(stores, analysis.unfinished_ids)
-            raise
+        with _cancelling(stores, request):
+            yield Analysis(request, stores, watcher, _Service(folder))
 
 
 @contextmanager
@@ -245,9 +237,9 @@ def _own_analysis(
         migrate(stores.database)
         claim_server(stores.redis, installation_id(stores.database))
         # What a killed run left unfinished was never asked for in this one.
-        _cancel_runs(stores)
-        # Ours, once our workers have ended: nobody will fetch what is still queued then.
-        stack.enter_context(_cancelling_runs(stores))
+        cancel_runs(stores, DEFAULT_TENANT, _embedded_in(stores), host=settings.host_name)
+        # Once our workers have ended: they have handed their jobs back by then.
+        stack.enter_context(_cancelling(stores, request))
         roles = _roles(settings, request, store_settings)
         workers = stack.enter_context(WorkerProcesses(roles, folder.logs))
         prepare(stores, request)
@@ -255,25 +247,26 @@ def _own_analysis(
 
 
 @contextmanager
-def _cancelling_runs(stores: Stores) -> Iterator[None]:
+def _cancelling(stores: Stores, request: Request) -> Iterator[None]:
+    """Cancel what a run that breaks off had asked for: nobody will fetch it."""
+    assert request.in_place_on is not None
     try:
         yield
     except BaseException:
         # Where that fails, the error that ended the run is still the one to tell.
         with suppress(ClipwardenError):
-            _cancel_runs(stores)
+            cancel_runs(
+                stores,
+                DEFAULT_TENANT,
+                _embedded_in(stores),
+                host=request.in_place_on,
+                run_id=request.run_id,
+            )
         raise
 
 
-def _cancel_runs(stores: Stores) -> None:
-    cancel_runs(stores, DEFAULT_TENANT, lambda work: is_embedded(stores, work))
-
-
-def _cancel(stores: Stores, submission_ids: Sequence[str]) -> None:
-    for submission_id in submission_ids:
-        # One that has just ended, or was purged, needs no cancelling.
-        with suppress(ClipwardenError):
-            cancel(stores, DEFAULT_TENANT, submission_id, lambda work: is_embedded(stores, work))
+def _embedded_in(stores: Stores) -> IsEmbedded:
+    return lambda work: is_embedded(stores, work)
 
 
 def _roles(settings: AnalysisSettings, request: Request, stores: StoreSettings) -> list[Role]:

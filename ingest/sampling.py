@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,14 +25,16 @@ from ingest.media.spec import SamplingSpec
 from ingest.originals import Original, open_original
 from ingest.queue.attempts import Handler
 from ingest.queue.backlog import Backlog
-from ingest.queue.claims import Claim, Interrupted, Reason
-from ingest.queue.enqueueing import EMBED_TIMEOUT_S, enqueue_once, jobs_waiting
+from ingest.queue.claims import Claim
+from ingest.queue.enqueueing import EMBED_TIMEOUT_S, enqueue_once
 from ingest.queue.gate import Gate
 from ingest.queue.jobs import EMBED
+from ingest.queue.logs import job_context
 from ingest.queue.meters import Meter, add_to_meters
-from ingest.queue.names import Priority, embed_queue, sample_queue
+from ingest.queue.names import embed_queue
 from ingest.queue.payloads import EmbedJob, SampleJob, Work
 from ingest.queue.process import process_name
+from ingest.room import Room
 from ingest.stores import Stores
 from ingest.submissions import unfinished_of
 from ingest.tables import Chunk, Sampling, Submission
@@ -44,8 +45,6 @@ from prompts.errors import ClipwardenError
 # when one dies. Part of what a chunk number means: a data folder written with another value
 # can't be continued.
 CHUNK_FRAMES = 64
-
-_ROOM_POLL_S = 0.2
 
 _log = structlog.get_logger("clipwarden.sampling")
 
@@ -78,8 +77,8 @@ class SamplingJobs:
     def __init__(self, stores: Stores, *, host: str, max_queued_bytes: int) -> None:
         self._stores = stores
         self._host = host
-        self._max_queued_bytes = max_queued_bytes
         self._backlog = Backlog(stores.redis)
+        self._room = Room(stores.redis, host, max_queued_bytes)
 
     @property
     def handler(self) -> Handler:
@@ -93,7 +92,10 @@ class SamplingJobs:
         if not wanting:
             end_job(self._stores.redis, job.work, sample_job_id(job.work))
             return
-        with structlog.contextvars.bound_contextvars(submission=wanting[0].id, work=job.work.id):
+        self._room.require_hope(job)
+        with job_context(
+            submission=wanting[0].id, media=job.work.media_sha256[:12], work=job.work.id
+        ):
             try:
                 with open_original(self._stores, job.work, wanting, self._host) as original:
                     is_done = self._sample(job, wanting[0], original, claim)
@@ -131,7 +133,7 @@ class SamplingJobs:
         with decode(original.path, sampling, geometry, source=original.source) as session:
             gate.expect(session.facts.estimated_frames)
             for frames in _in_chunks(iter(session)):
-                if not claim.patiently(lambda: self._await_room(gate, job)):
+                if not claim.patiently(lambda: self._room.wait(gate, job, claim)):
                     return False
                 # A full disk in the middle of a film is waited out here: its beginning would
                 # else be decoded again and again.
@@ -148,27 +150,6 @@ class SamplingJobs:
         )
         claim.patiently(lambda: gate.expect(session.summary.frames_sampled))
         return True
-
-    def _await_room(self, gate: Gate, job: SampleJob) -> bool:
-        """Wait until the embedders have caught up; says whether anybody still wants the video.
-
-        Decoding is faster than embedding, and pixels are a hundred times larger than vectors. While
-        it waits it makes way for a more urgent video: to decode this one's beginning again costs
-        less than the urgent one's wait, for the embedders are busy anyway.
-        """
-        urgent = [
-            sample_queue(one, where)
-            for one in Priority
-            if one.goes_before(job.priority)
-            for where in (self._host, None)
-        ]
-        while gate.is_awaited():
-            if self._backlog.bytes_ahead_of(job.priority) < self._max_queued_bytes:
-                return True
-            if jobs_waiting(self._stores.redis, urgent):
-                raise Interrupted(Reason.HANDED_BACK)
-            time.sleep(_ROOM_POLL_S)
-        return False
 
     def _store_chunk(
         self,
@@ -188,7 +169,7 @@ class SamplingJobs:
         job_id = embed_job_id(work, attempt, number)
         gate = Gate(redis, work)
         gate.open([job_id])
-        self._backlog.add(job.priority, job_id, len(pixels))
+        self._backlog.add(work.model_key, job.priority, job_id, len(pixels))
         enqueue_once(
             redis,
             embed_queue(work.model_key, job.priority),

@@ -23,6 +23,7 @@ from ingest.queue.backlog import Backlog
 from ingest.queue.claims import Claim
 from ingest.queue.gate import Gate
 from ingest.queue.jobs import EMBED, TEXT
+from ingest.queue.logs import job_context
 from ingest.queue.meters import Meter, add_to_meters
 from ingest.queue.payloads import EmbedJob, TextJob, Work
 from ingest.queue.process import process_name
@@ -95,7 +96,7 @@ class EmbeddingJobs:
         gate = Gate(self._stores.redis, job.work)
         # Nobody waits for a cancelled video: its chunks are dropped, not embedded.
         with (
-            structlog.contextvars.bound_contextvars(work=job.work.id, chunk=job.chunk),
+            job_context(media=job.work.media_sha256[:12], work=job.work.id, chunk=job.chunk),
             suppress(_Unwanted),
         ):
             _require_awaited(gate)

@@ -25,6 +25,7 @@ from ingest.keys import scores_key
 from ingest.queue.attempts import Handler
 from ingest.queue.claims import Claim
 from ingest.queue.gate import Gate
+from ingest.queue.logs import job_context
 from ingest.queue.meters import Meter, add_to_meters
 from ingest.queue.payloads import FinishJob, Work
 from ingest.stores import Stores
@@ -32,12 +33,12 @@ from ingest.tables import Chunk, Sampling, Status, Submission
 from ingest.works import leave_work, queue_sampling, sample_job_id, work_of
 from prompts.errors import ClipwardenError
 from prompts.schema import Label, PromptSet
-from prompts.scoring import compile_set, confidences, margins
+from prompts.scoring import CompiledSet, compile_set, confidences, margins
 from worker.errors import EmbeddingsMissing
 from worker.models.card import ModelCard
 from worker.segments import FrameTimes, Segment, cut_segments
 from worker.tables import NO_CALIBRATION, Embedding, Result, SegmentRow
-from worker.texts import await_text_vectors, load_stored_prompt_set
+from worker.texts import load_stored_prompt_set, require_text_vectors
 
 # Where that does not help, something loses it again and again.
 _MAX_RESAMPLINGS = 3
@@ -73,7 +74,7 @@ class FinishingJobs:
     def run(self, args: object, claim: Claim) -> None:
         """Turn one submission's embeddings into its stored result."""
         job = FinishJob.from_args(args)
-        with structlog.contextvars.bound_contextvars(submission=job.submission_id):
+        with job_context(submission=job.submission_id, media=job.work.media_sha256[:12]):
             self._finish(job, claim)
 
     def give_up(self, args: object, error: ClipwardenError) -> None:
@@ -93,14 +94,15 @@ class FinishingJobs:
             return
         began = time.perf_counter()
         card = ModelCard.from_json(submission.model_card)
+        # First, for it may have to wait for them: a film's vectors are much to read in vain.
+        compiled = [self._compiled(job.work, sha256) for sha256 in submission.prompt_sets]
         try:
             frames = self._load_frames(job.work)
         except EmbeddingsMissing as error:
             self._sample_again(submission, error)
             return
-        for sha256 in submission.prompt_sets:
-            prompt_set = load_stored_prompt_set(self._stores, job.work.tenant, sha256)
-            self._score(job.work, card, prompt_set, frames, claim)
+        for prompt_set, compiled_set in compiled:
+            self._score(job.work, card, prompt_set, compiled_set, frames, claim)
         claim.confirm()
         status = self._end(job)
         amounts = {
@@ -126,17 +128,22 @@ class FinishingJobs:
         _log.warning("sampling again", reason=error.message, times=times)
         queue_sampling(redis, submission)
 
+    def _compiled(self, work: Work, sha256: str) -> tuple[PromptSet, CompiledSet]:
+        prompt_set = load_stored_prompt_set(self._stores, work.tenant, sha256)
+        texts = require_text_vectors(self._stores, work.tenant, work.model_key, prompt_set)
+        return prompt_set, compile_set(prompt_set, texts)
+
     def _score(
         self,
         work: Work,
         card: ModelCard,
         prompt_set: PromptSet,
+        compiled: CompiledSet,
         frames: _Frames,
         claim: Claim,
     ) -> None:
-        texts = await_text_vectors(self._stores, work.tenant, work.model_key, prompt_set)
         scores = confidences(
-            margins(frames.vectors, compile_set(prompt_set, texts)),
+            margins(frames.vectors, compiled),
             card.score_scale.scale,
             card.score_scale.bias,
         )

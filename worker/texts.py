@@ -5,7 +5,6 @@ So scoring is plain numpy and runs where torch isn't installed.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,13 +20,14 @@ from ingest.queue.enqueueing import EMBED_TIMEOUT_S, enqueue_once, job_has_faile
 from ingest.queue.jobs import TEXT
 from ingest.queue.names import text_queue
 from ingest.queue.payloads import TextJob
+from ingest.queue.presence import models_served, read_presences
 from ingest.stores import Stores
 from prompts.schema import PromptSet
 from worker.errors import TextVectorsUnavailable
 
-_POLL_S = 0.05
-
-_WAIT_S = 2.0
+# When to look again: texts go before chunks, but a model that nobody serves may stay away.
+_SOON_S = 1.0
+_UNSERVED_S = 30.0
 
 _log = structlog.get_logger("clipwarden.texts")
 
@@ -65,29 +65,26 @@ def request_text_vectors(stores: Stores, tenant: str, model_key: str, sha256: st
     )
 
 
-def await_text_vectors(
+def require_text_vectors(
     stores: Stores, tenant: str, model_key: str, prompt_set: PromptSet
 ) -> Mapping[str, NDArray[np.float32]]:
     """Return the vector of each of the set's texts, asking for them where they are missing.
 
-    Where they don't come soon the job that needs them is postponed: others need not wait for an
-    embedding process to come up. Raises TextVectorsUnavailable when the asking failed.
+    The job that needs missing ones is postponed: others need not wait for an embedding process to
+    come up. Raises TextVectorsUnavailable when the asking failed.
     """
-    deadline = time.monotonic() + _WAIT_S
-    while True:
-        vectors = _stored_vectors(stores, tenant, model_key, prompt_set)
-        if vectors is not None:
-            return vectors
-        # Before asking, which would make a new job of it, and so on for ever.
-        if job_has_failed(stores.redis, _job_id(tenant, model_key, prompt_set.sha256)):
-            raise TextVectorsUnavailable(
-                f"the texts of prompt set {prompt_set.name} could not be embedded.",
-                "The embedding process's log in the data folder says why.",
-            )
-        request_text_vectors(stores, tenant, model_key, prompt_set.sha256)
-        if time.monotonic() > deadline:
-            raise Interrupted(Reason.POSTPONED)
-        time.sleep(_POLL_S)
+    vectors = _stored_vectors(stores, tenant, model_key, prompt_set)
+    if vectors is not None:
+        return vectors
+    # Before asking, which would make a new job of it, and so on for ever.
+    if job_has_failed(stores.redis, _job_id(tenant, model_key, prompt_set.sha256)):
+        raise TextVectorsUnavailable(
+            f"the texts of prompt set {prompt_set.name} could not be embedded.",
+            "The embedding process's log in the data folder says why; then try the video again.",
+        )
+    request_text_vectors(stores, tenant, model_key, prompt_set.sha256)
+    is_served = model_key in models_served(read_presences(stores.redis))
+    raise Interrupted(Reason.POSTPONED, _SOON_S if is_served else _UNSERVED_S)
 
 
 def _stored_vectors(

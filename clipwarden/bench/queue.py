@@ -128,7 +128,7 @@ def _queue_chunks(redis: Redis, work: Work, jobs: int) -> None:
     gate, backlog = Gate(redis, work), Backlog(redis)
     for chunk in range(jobs):
         job_id = embed_job_id(work, _ATTEMPT, chunk)
-        backlog.add(Priority.NORMAL, job_id, _BYTES)
+        backlog.add(_MODEL, Priority.NORMAL, job_id, _BYTES)
         gate.open([job_id])
         enqueue_once(
             redis,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -119,13 +119,12 @@ def analyze(
         finished = _run(analysis, paths, bars, results)
         created_at = datetime.now(UTC)
         file = report_file or folder.reports / f"{created_at:%Y%m%d-%H%M%S-%f}.html"
-        try:
-            are_written = succeeds(lambda: results.finish(_documents(finished)))
-        finally:
-            # Also where a reader like `head` left early.
-            has_report = no_report or succeeds(
-                lambda: write_report(analysis.stores, finished, file, created_at)
-            )
+
+        def report_run() -> None:
+            if not no_report:
+                write_report(analysis.stores, finished, file, created_at)
+
+        are_written, has_report = _write(results, finished, report_run)
     if has_report and not no_report:
         # On stderr beside JSON: what reads stdout wants results alone.
         typer.echo(f"Report: {file}", err=output_format is not ResultFormat.TABLE)
@@ -148,6 +147,18 @@ def _run(
         raise
     bars.stop()
     return sorted(finished, key=lambda one: one.index)
+
+
+def _write(
+    results: Results, finished: Sequence[Finished], report_run: Callable[[], None]
+) -> tuple[bool, bool]:
+    """Write results and the report; say of each whether that was possible."""
+    try:
+        are_written = succeeds(lambda: results.finish(_documents(finished)))
+    finally:
+        # Also where a reader like `head` left early.
+        has_report = succeeds(report_run)
+    return are_written, has_report
 
 
 def _documents(finished: Sequence[Finished]) -> list[ResultDocument]:

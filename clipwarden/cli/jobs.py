@@ -23,11 +23,11 @@ from ingest.database import Database
 from ingest.endings import cancel as cancel_submission
 from ingest.endings import retry as retry_submission
 from ingest.media.check import displayed_name
-from ingest.queue.payloads import Work
 from ingest.repair import repair as repair_queue
 from ingest.stores import Stores
 from ingest.submissions import find_submission
 from ingest.tables import DEFAULT_TENANT, Status, Submission
+from ingest.works import IsEmbedded
 from prompts.errors import ClipwardenError
 from worker.results import is_embedded
 
@@ -117,7 +117,7 @@ def _retry(stores: Stores, submission_id: str) -> None:
     retry_submission(stores, DEFAULT_TENANT, submission_id, _embedded_in(stores))
 
 
-def _embedded_in(stores: Stores) -> Callable[[Work], bool]:
+def _embedded_in(stores: Stores) -> IsEmbedded:
     return lambda work: is_embedded(stores, work)
 
 

@@ -13,15 +13,15 @@ _KEY = "clipwarden:backlog:{}"
 
 
 class Backlog:
-    """The queued pixels of all works, by priority and job."""
+    """The queued pixels of all works, by priority and job: `model key:bytes`."""
 
     def __init__(self, connection: Redis) -> None:
         self._connection = connection
 
     @reaching_queue()
-    def add(self, priority: Priority, job_id: str, size_bytes: int) -> None:
+    def add(self, model_key: str, priority: Priority, job_id: str, size_bytes: int) -> None:
         """Note that a job's pixels are stored; noting it twice is harmless."""
-        self._connection.hset(_KEY.format(priority), job_id, size_bytes)
+        self._connection.hset(_KEY.format(priority), job_id, f"{model_key}:{size_bytes}")
 
     @reaching_queue()
     def remove(self, job_id: str) -> None:
@@ -32,16 +32,18 @@ class Backlog:
             pipeline.execute()
 
     @reaching_queue()
-    def bytes_ahead_of(self, priority: Priority) -> int:
-        """What waits at this priority or a higher one.
+    def bytes_ahead_of(self, model_key: str, priority: Priority) -> int:
+        """What waits for a model at this priority or a higher one.
 
-        What waits at a lower one is no reason to hold an urgent video back.
+        What waits at a lower one is no reason to hold an urgent video back, and what waits for a
+        model that nobody serves holds back nobody else's.
         """
         keys = [_KEY.format(one) for one in list(Priority)[: list(Priority).index(priority) + 1]]
         with self._connection.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.hvals(key)
-            return sum(int(size) for sizes in pipeline.execute() for size in sizes)
+            entries = [as_text(entry).split(":") for found in pipeline.execute() for entry in found]
+        return sum(int(size) for model, size in entries if model == model_key)
 
     @reaching_queue()
     def forget_lost(self) -> None:

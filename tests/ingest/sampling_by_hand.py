@@ -24,6 +24,7 @@ from ingest.queue.jobs import EMBED, SAMPLE, fetch_job
 from ingest.queue.leases import Outcome, settle, take
 from ingest.queue.names import Priority, embed_queue, embed_queues, sample_queue, sample_queues
 from ingest.queue.payloads import EmbedJob, Work
+from ingest.queue.presence import ModelOnCard, Presence, State, announce_presence
 from ingest.queue.worker import build_worker
 from ingest.sampling import SamplingJobs, sampling_key
 from ingest.settings import WorkerLimits
@@ -127,8 +128,9 @@ class Sampler(threading.Thread):
 
 
 def fill_backlog(stores: Stores, priority: Priority = Priority.NORMAL) -> None:
-    """Let somebody else's pixels take all the room that there is."""
-    Backlog(stores.redis).add(priority, "theirs", 2**30)
+    """Let somebody else's pixels take all the room that there is, while the model is served."""
+    serve_model(stores)
+    Backlog(stores.redis).add(MODEL_KEY, priority, "theirs", 2**30)
     enqueue_once(
         stores.redis,
         embed_queue("f" * 16, Priority.LOW),
@@ -137,6 +139,22 @@ def fill_backlog(stores: Stores, priority: Priority = Priority.NORMAL) -> None:
         job_id="theirs",
         timeout_s=EMBED_TIMEOUT_S,
     )
+
+
+def serve_model(stores: Stores) -> None:
+    """Let somebody hold the model, as far as others see it."""
+    model = ModelOnCard(key=MODEL_KEY, id="fake", card="{}", device="cpu")
+    presence = Presence(
+        name="theirs",
+        role="embed",
+        host=HOST,
+        pid=1,
+        state=State.BUSY,
+        jobs_done=0,
+        rss_bytes=0,
+        model=model,
+    )
+    announce_presence(stores.redis, presence)
 
 
 def keep_empty(stores: Stores, sampling: Sampler) -> None:

@@ -51,7 +51,7 @@ def queue_chunk(stores: Stores) -> str:
     key = pixels_key(WORK, ATTEMPT, 0)
     stores.blobs.put(key, b"pixels")
     Gate(stores.redis, WORK).open([CHUNK_ID])
-    Backlog(stores.redis).add(Priority.NORMAL, CHUNK_ID, 1000)
+    Backlog(stores.redis).add(WORK.model_key, Priority.NORMAL, CHUNK_ID, 1000)
     enqueue_once(
         stores.redis,
         EMBED_QUEUE,

@@ -184,7 +184,7 @@ def test_pixels_whose_job_is_gone_hold_sampling_back_no_longer(stores: Stores) -
     submit_to(stores)
     queue_chunk(stores)
     backlog = Backlog(stores.redis)
-    backlog.add(Priority.LOW, CHUNK_ID, 10)
-    backlog.add(Priority.LOW, "gone", 1000)
+    backlog.add(WORK.model_key, Priority.LOW, CHUNK_ID, 10)
+    backlog.add(WORK.model_key, Priority.LOW, "gone", 1000)
     repair(stores, never)
-    assert backlog.bytes_ahead_of(Priority.LOW) == 10
+    assert backlog.bytes_ahead_of(WORK.model_key, Priority.LOW) == 10

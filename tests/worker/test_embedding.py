@@ -24,7 +24,7 @@ from ingest.stores import Stores
 from ingest.tables import Sampling, Status
 from tests.clipwarden.command import wait_for
 from tests.worker.chain import EMBED_QUEUE, SAMPLE_QUEUE, Chain
-from tests.worker.fake_encoder import FakeEncoder
+from tests.worker.fake_encoder import FAKE_CARD, FakeEncoder
 from worker.encoders.protocol import Pixels, Vectors
 from worker.tables import Embedding
 
@@ -106,12 +106,12 @@ def test_the_backlog_is_empty_at_the_end(chain: Chain, three_scenes: Path) -> No
     chain.sample()
     backlog = Backlog(chain.stores.redis)
     stored = sum(len(chain.stores.blobs.read(key)) for key in chain.pixels())
-    assert backlog.bytes_ahead_of(Priority.NORMAL) == stored > 150 * 32 * 32 * 3
-    assert backlog.bytes_ahead_of(Priority.HIGH) == 0
+    assert backlog.bytes_ahead_of(FAKE_CARD.key, Priority.NORMAL) == stored > 150 * 32 * 32 * 3
+    assert backlog.bytes_ahead_of(FAKE_CARD.key, Priority.HIGH) == 0
     chain.embed(max_jobs=2)
-    assert 0 < backlog.bytes_ahead_of(Priority.NORMAL) < stored
+    assert 0 < backlog.bytes_ahead_of(FAKE_CARD.key, Priority.NORMAL) < stored
     chain.run()
-    assert backlog.bytes_ahead_of(Priority.LOW) == 0
+    assert backlog.bytes_ahead_of(FAKE_CARD.key, Priority.LOW) == 0
 
 
 def test_a_chunk_that_changed_is_embedded_again_and_one_that_did_not_is_not(

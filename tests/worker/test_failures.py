@@ -239,13 +239,6 @@ def test_texts_are_asked_for_once_and_embedded_once(chain: Chain, three_scenes: 
     assert chain.encoder.texts == [("blue", "grey", "green", "red")]
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Postpone at once what waits for texts."""
-    monkeypatch.setattr("worker.texts._WAIT_S", 0.0)
-
-
-@pytest.mark.usefixtures("impatient")
 def test_a_finish_without_texts_is_put_off_at_no_cost_and_others_go_on(
     chain: Chain, three_scenes: Path
 ) -> None:
@@ -269,7 +262,6 @@ def test_a_finish_without_texts_is_put_off_at_no_cost_and_others_go_on(
     assert chain.status(waiting) == Status.DONE
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("damage", ["no archive", "too few"])
 def test_damaged_text_vectors_are_made_anew(
     chain: Chain, three_scenes: Path, tmp_path: Path, damage: str
@@ -287,7 +279,6 @@ def test_damaged_text_vectors_are_made_anew(
     assert len(chain.encoder.texts) == 2
 
 
-@pytest.mark.usefixtures("impatient")
 def test_texts_that_can_not_be_embedded_fail_all_who_wait_for_them(
     chain: Chain, three_scenes: Path
 ) -> None:

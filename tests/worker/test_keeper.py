@@ -90,9 +90,8 @@ def test_failures_are_counted_apart_from_deaths(chain: Chain, three_scenes: Path
 
 
 def test_texts_that_no_worker_survives_fail_who_waits_for_them(
-    chain: Chain, three_scenes: Path, monkeypatch: pytest.MonkeyPatch
+    chain: Chain, three_scenes: Path
 ) -> None:
-    monkeypatch.setattr("worker.texts._WAIT_S", 0.0)
     submitted = chain.submit(three_scenes)
     reaper = Reaper(chain.stores.redis, handlers_for_lapses(chain.stores))
     for _ in range(LAPSE_BUDGET + 1):
