@@ -61,7 +61,7 @@ def log_json_lines(role: str, stream: TextIO) -> None:
 
 
 def job_context(**ids: str | int) -> AbstractContextManager[None]:
-    """Add ids (submission, work, job, chunk, attempt) to what this thread logs in the block."""
+    """Add ids (submission, media, work, job, chunk) to what this thread logs in the block."""
     return structlog.contextvars.bound_contextvars(**ids)
 
 
