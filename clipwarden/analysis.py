@@ -17,20 +17,19 @@ from clipwarden.following import Follower, Pending, Watcher
 from clipwarden.installation import StoreEnvironment, resolve_stores, served_queue
 from clipwarden.intake import Request, accept, prepare, source_name
 from clipwarden.joining import joined_stores
-from clipwarden.migrations import migrate
+from clipwarden.migrations import migrate, require_current
 from clipwarden.processes import WorkerProcesses
 from clipwarden.queue_server import running_server
 from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
 from clipwarden.sampling_hosts import samples_on
 from clipwarden.served_models import require_served
+from ingest.claiming import claim_stores, join_stores
 from ingest.endings import cancel_runs
 from ingest.errors import MediaError
 from ingest.media.spec import SamplingSpec
-from ingest.queue.connection import claim_server
 from ingest.queue.names import Priority
 from ingest.settings import ProcessSettings, StoreSettings
 from ingest.stores import Stores
-from ingest.submissions import installation_id
 from ingest.tables import DEFAULT_TENANT
 from ingest.works import IsEmbedded
 from prompts.errors import ClipwardenError
@@ -234,9 +233,8 @@ def _own_analysis(
         store_settings = resolve_stores(folder, settings.environment, redis_url)
         stores = Stores.open(store_settings)
         stack.callback(stores.close)
-        migrate(stores.database)
-        claim_server(stores.redis, installation_id(stores.database))
-        # What a killed run left unfinished was never asked for in this one.
+        _set_up(stores, is_own=not settings.environment.database_url)
+        # What a killed run of this host left unfinished was never asked for in this one.
         cancel_runs(stores, DEFAULT_TENANT, _embedded_in(stores), host=settings.host_name)
         # Once our workers have ended: they have handed their jobs back by then.
         stack.enter_context(_cancelling(stores, request))
@@ -244,6 +242,19 @@ def _own_analysis(
         workers = stack.enter_context(WorkerProcesses(roles, folder.logs))
         prepare(stores, request)
         yield Analysis(request, stores, watcher, workers)
+
+
+def _set_up(stores: Stores, *, is_own: bool) -> None:
+    """Set up the data folder's own installation; one that is named by URL is only joined.
+
+    Somebody may be serving that, who is not to find its schema changed.
+    """
+    if is_own:
+        migrate(stores.database)
+        claim_stores(stores)
+    else:
+        require_current(stores.database)
+        join_stores(stores)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ingest.queue.names import Priority
 from ingest.queue.payloads import Work
 from ingest.sampling import sampling_key
 from ingest.stores import Stores
-from ingest.submissions import InPlace, Wish, submit
+from ingest.submissions import InPlace, Wish, announce_media, submit
 from ingest.tables import DEFAULT_TENANT, Submission
 from prompts.schema import PromptSet
 from worker.models.card import ModelCard
@@ -64,26 +64,30 @@ def accept(stores: Stores, request: Request, path: Path, on_read: OnRead | None 
     """Submit a file; `on_read` is told of every piece that is read, once to hash and once to copy.
 
     Raises MediaNotFound, MediaIsFolder, MediaEmpty, MediaUnreadable; MediaChanged where somebody
-    writes to the file meanwhile, which then leaves nothing; TokenReused.
+    writes to the file meanwhile, which then leaves no copy; TokenReused.
     """
     check_input(path)
     readable = path if on_read is None else CountedPath.of(path, on_read)
     source = source_name(path)
     identity = identify(readable, source)
     _check_token(stores, request.request_token, identity.sha256)
-    if request.in_place_on is None:
-        _copy(stores, readable, source, identity)
     work = Work(
         tenant=DEFAULT_TENANT,
         media_sha256=identity.sha256,
         sampling_key=sampling_key(request.sampling, request.model.geometry),
         model_key=request.model.key,
     )
+    if request.in_place_on is None:
+        announce_media(stores, work, identity.size_bytes)
+        _copy(stores, readable, source, identity)
     submitted = submit(
         stores,
         _wish(request, path, source, work, identity.size_bytes),
         lambda one: is_embedded(stores, one),
     )
+    if request.in_place_on is None:
+        # Retention may have deleted an old copy after it was found; from now on it is kept.
+        _copy(stores, readable, source, identity)
     return Accepted(submitted.id, submitted.is_new, source, work)
 
 

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from clipwarden.data_folder import DataFolder
 from clipwarden.installation import StoreEnvironment, installation_stores
 from clipwarden.migrations import require_current
-from ingest.queue.connection import claim_server
+from ingest.claiming import join_stores
 from ingest.stores import Stores
-from ingest.submissions import installation_id
 
 
 @contextmanager
@@ -18,12 +17,12 @@ def joined_stores(folder: DataFolder, environment: StoreEnvironment) -> Iterator
     """Open the stores of the installation that works on a data folder; starts nothing.
 
     Raises ServiceNotRunning, SqliteWithRemoteQueue, QueueUnavailable, QueueTaken,
-    DatabaseOutdated, DatabaseUnavailable.
+    BlobStoreTaken, BlobStoreNotOurs, DatabaseOutdated, DatabaseUnavailable.
     """
     stores = Stores.open(installation_stores(folder, environment))
     try:
         require_current(stores.database)
-        claim_server(stores.redis, installation_id(stores.database))
+        join_stores(stores)
         yield stores
     finally:
         stores.close()

@@ -40,6 +40,10 @@ _START_TIMEOUT_S = 30.0
 # A server whose disk stalls answers late; one that was stopped, or hangs, never does.
 _PATIENCE_S = 10.0
 _STOP_TIMEOUT_S = 10.0
+
+# While it works: long enough for a disk that stalls, or a machine that swaps.
+_FROZEN_AFTER_S = 30.0
+_LOOK_PERIOD_S = 5.0
 _POLL_S = 0.005
 
 _OTHER_SERVER_CURE = "Mend that, or set REDIS_URL to another server."
@@ -88,6 +92,8 @@ class QueueServer:
         self._policy = policy
         self._deaths = Deaths(policy)
         self._started_s = self._restart_due_s = self._rotation_due_s = 0.0
+        self._look_due_s = 0.0
+        self._silent_since_s: float | None = None
         self._is_ready = False
 
     @property
@@ -112,8 +118,14 @@ class QueueServer:
         self._look_for_readiness(self._socket)
 
     def check(self) -> None:
-        """Start it again on the same files and socket where it has died; waits for nothing."""
+        """Start it again on the same files and socket where it has died, or is frozen.
+
+        Waits for nothing but a frozen server's silence, a second or two every few seconds.
+        """
         assert self._socket is not None
+        if self._process is not None and time.monotonic() >= self._look_due_s:
+            self._look_for_silence(self._socket, self._process)
+            self._look_due_s = time.monotonic() + _LOOK_PERIOD_S
         if self._process is not None:
             self._look_for_death(self._process)
         if self._process is not None:
@@ -200,7 +212,9 @@ class QueueServer:
                 reason = "it does not answer" if status is None else f"exit status {status}"
                 raise ServerFailed(
                     f"the embedded queue server did not start ({reason}).",
-                    f"Its log is {self._log}; or set REDIS_URL to another server.",
+                    f"Its log is {self._log}. Where its files are damaged, move the folder "
+                    f"{self._folder.queue_folder} aside and start again: what was queued is put "
+                    "back from the database. Or set REDIS_URL to another server.",
                 )
             time.sleep(_POLL_S)
 
@@ -212,6 +226,21 @@ class QueueServer:
         self._process, self._is_ready = None, False
         delay_s = self._postpone(lived_s)
         self._observer(Event(PROCESS_NAME, What.DIED, process.pid, status, delay_s))
+
+    def _look_for_silence(
+        self, socket_path: Path, process: subprocess.Popen[bytes] | psutil.Process
+    ) -> None:
+        """Kill a server that has been silent for too long; its death is then seen as any other."""
+        if ask(socket_path, patience_s=0.0) is not Answer.SILENCE:
+            self._silent_since_s = None
+            return
+        now_s = time.monotonic()
+        if self._silent_since_s is None:
+            self._silent_since_s = now_s
+        elif now_s - self._silent_since_s >= _FROZEN_AFTER_S:
+            self._silent_since_s = None
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def _look_for_readiness(self, socket_path: Path) -> None:
         if not self._is_ready and ask(socket_path, patience_s=0.0) is Answer.READY:

@@ -21,10 +21,9 @@ from clipwarden.processes import WorkerProcesses
 from clipwarden.queue_server import QueueServer, watched_server
 from clipwarden.restarts import FOR_A_SERVICE
 from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
-from ingest.queue.connection import claim_server
+from ingest.claiming import claim_stores, join_stores
 from ingest.settings import ProcessSettings, StoreSettings, WorkerLimits
 from ingest.stores import Stores
-from ingest.submissions import installation_id
 from worker.models.card import ModelCard
 from worker.settings import Duty, Retention
 
@@ -86,11 +85,12 @@ def serve(
 def work(role: Role, stores: StoreSettings, observer: Observer, when_ready: WhenReady) -> NoReturn:
     """Run one role for an installation that is served elsewhere, until an interrupt.
 
-    Raises QueueUnavailable, QueueTaken, DatabaseUnavailable, DatabaseOutdated, WorkerRefused.
+    Raises QueueUnavailable, QueueTaken, BlobStoreTaken, BlobStoreNotOurs, DatabaseUnavailable,
+    DatabaseOutdated, WorkerRefused.
     """
     with closing(Stores.open(stores)) as opened:
         require_current(opened.database)
-        claim_server(opened.redis, installation_id(opened.database))
+        join_stores(opened)
     _supervise([role], None, observer, when_ready)
 
 
@@ -122,10 +122,10 @@ def service_roles(settings: ServeSettings, stores: StoreSettings) -> list[Role]:
 
 
 def _prepare(stores: StoreSettings) -> None:
-    """Bring the database to this release's schema, and make sure that the queue is ours."""
+    """Bring the database to this release's schema, and make sure that the stores are ours."""
     with closing(Stores.open(stores)) as opened:
         migrate(opened.database)
-        claim_server(opened.redis, installation_id(opened.database))
+        claim_stores(opened)
 
 
 def _await_port(host: str, port: int) -> None:

@@ -10,6 +10,7 @@ from redis import Redis
 
 from clipwarden.errors import ModelNotServed
 from ingest.queue.presence import models_served, read_presences
+from worker.errors import ModelError
 from worker.models.card import ModelCard
 from worker.models.resolve import resolve_model
 from worker.models.starter import STARTER_ID
@@ -61,6 +62,44 @@ def require_served(redis: Redis, name: str) -> ModelCard:
             f"{cure}ive this run a folder of its own with --data DIR.",
         )
     return found
+
+
+def model_to_hold(redis: Redis, name: str | None) -> ModelCard:
+    """The model one more embedding process is to hold, with its files on this host.
+
+    Without a name it is the only one that is served; its files must be the same here. Raises
+    ModelNotServed where none, several or another is; UnknownModel, ModelUnavailable,
+    UnsupportedModel where a named one is not to be had.
+    """
+    if name is not None:
+        return resolve_model(name)
+    served = _await_served(redis)
+    if len(served) != 1:
+        held = f"several models: {_listed(served)}" if served else "no model right now"
+        raise ModelNotServed(
+            f"this installation holds {held}.",
+            "Say which one this process is to hold, the one that is submitted for: --model NAME.",
+        )
+    return _same_here(served[0])
+
+
+def _same_here(served: ModelCard) -> ModelCard:
+    """A served model as this host has it; raises ModelNotServed where it is not the same."""
+    name = served.id if served.revision is None else f"{served.id}@{served.revision}"
+    cure = "Name the folder of the same files on this host: --model DIR."
+    try:
+        here = resolve_model(name, served.precision)
+    except ModelError as error:
+        raise ModelNotServed(
+            f"the installation holds {name}, which this host does not have: {error.message}", cure
+        ) from error
+    if here.key != served.key:
+        raise ModelNotServed(
+            f"{name} on this host ({here.folder}) is another model than the one of that name that "
+            f"the installation holds: its key is {here.key}, not {served.key}.",
+            cure,
+        )
+    return here
 
 
 def _only_one(served: tuple[ModelCard, ...]) -> ModelCard:

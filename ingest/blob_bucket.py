@@ -156,6 +156,10 @@ class BucketBlobs:
                 timeout=_CHECK_TIMEOUT_S,
             )
 
+    def sweep_partial(self, older_than_s: float) -> int:  # noqa: ARG002 - of the protocol
+        """Do nothing: a lifecycle rule of the bucket must abort incomplete multipart uploads."""
+        return 0
+
     def close(self) -> None:
         """Close the connections."""
         if self._filesystem._s3 is not None:

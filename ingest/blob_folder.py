@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -134,6 +135,19 @@ class FolderBlobs:
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""
+
+    def sweep_partial(self, older_than_s: float) -> int:
+        """Delete what killed writers left and nobody has written to for so long; says how many."""
+        swept, before = 0, time.time() - older_than_s
+        with _naming("could not look for what killed writers left in the blob store"):
+            for folder, _, names in os.walk(self._root):
+                for path in (Path(folder, one) for one in names if one.endswith(PARTIAL_SUFFIX)):
+                    # A writer that is done has renamed it.
+                    with suppress(FileNotFoundError):
+                        if path.lstat().st_mtime < before:
+                            path.unlink()
+                            swept += 1
+        return swept
 
     def _prune(self, folder: Path) -> None:
         # Else a year of videos leaves a million empty folders.

@@ -56,6 +56,9 @@ class Blobs(Protocol):
     def local_path(self, key: str) -> Path | None:
         """Return the blob as a file, where it is one."""
 
+    def sweep_partial(self, older_than_s: float) -> int:
+        """Delete what killed writers left; returns how many."""
+
     def check(self) -> None:
         """Raise unless the store answers."""
 
@@ -152,6 +155,13 @@ class BlobStore:
     def delete_tree(self, prefix: str) -> None:
         """Remove every blob whose key begins with `prefix/`; none is no error."""
         self._blobs.delete_tree(_checked(prefix))
+
+    def sweep_partial(self, older_than_s: float) -> int:
+        """Delete what killed writers left of blobs in a folder so long ago; returns how many.
+
+        A bucket's own lifecycle rule must abort its incomplete multipart uploads.
+        """
+        return self._blobs.sweep_partial(older_than_s)
 
     def check(self) -> None:
         """Raise unless the store answers within a few seconds and lets us list it."""

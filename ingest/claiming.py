@@ -12,18 +12,21 @@ from sqlalchemy import select
 
 from ingest.database import Database
 from ingest.errors import (
-    BlobStoreEmpty,
+    BlobStoreNotOurs,
     BlobStoreTaken,
     BlobStoreUnavailable,
     DatabaseFailed,
     Passing,
 )
-from ingest.keys import INSTALLATION_ROOT, MEDIA_KINDS, installation_key, media_root
+from ingest.keys import MEDIA_KINDS, media_root
 from ingest.queue.connection import claim_server
 from ingest.queue.presence import read_presences
 from ingest.stores import Stores
 from ingest.submissions import installation_id
 from ingest.tables import Installation, Media, Sampling
+
+# Beside the tenants' folders; below it, an empty blob named as the installation is.
+_MARKERS = "installation"
 
 # So many of the media that the database knows are looked for in a store that says no name.
 _MEDIA_LOOKED_FOR = 10
@@ -33,7 +36,7 @@ def claim_stores(stores: Stores) -> None:
     """Make queue server and blob store the installation's own, for those who set it up.
 
     A blob store without a name gets this installation's where the installation is new, or where
-    the store holds media of its own. Raises QueueTaken, BlobStoreTaken; BlobStoreEmpty where the
+    the store holds media of its own. Raises QueueTaken, BlobStoreTaken; BlobStoreNotOurs where the
     installation has videos and the store has nothing of them.
     """
     claim_server(stores.redis, installation_id(stores.database))
@@ -49,15 +52,15 @@ def claim_blobs(stores: Stores) -> None:
     # Without videos, but with somebody at work, it has been set up on another host by now.
     is_new = not known and not read_presences(stores.redis)
     if not is_new and not any(_holds(stores, *one) for one in known):
-        raise _empty(owner)
-    stores.blobs.put(installation_key(owner), b"")
+        raise _not_ours(owner)
+    stores.blobs.put(_marker(owner), b"")
 
 
 def join_stores(stores: Stores) -> None:
     """Raise where queue server or blob store are not the installation's, for all who join it.
 
     A blob store that does not answer is no reason: whoever needs it says so. Raises QueueTaken,
-    BlobStoreTaken, BlobStoreEmpty.
+    BlobStoreTaken, BlobStoreNotOurs.
     """
     claim_server(stores.redis, installation_id(stores.database))
     with suppress(BlobStoreUnavailable):
@@ -65,10 +68,10 @@ def join_stores(stores: Stores) -> None:
 
 
 def require_blobs(stores: Stores) -> None:
-    """Raise BlobStoreTaken or BlobStoreEmpty unless the blob store names the installation."""
+    """Raise BlobStoreTaken or BlobStoreNotOurs unless the blob store names the installation."""
     owner = _installation(stores.database)
     if not _is_named(stores, owner):
-        raise _empty(owner)
+        raise _not_ours(owner)
 
 
 def require_blobs_at_start(stores: Stores) -> None:
@@ -84,7 +87,7 @@ def require_blobs_for_missing(key: str, stores: Stores) -> None:
     """
     try:
         require_blobs(stores)
-    except (BlobStoreTaken, BlobStoreEmpty) as error:
+    except (BlobStoreTaken, BlobStoreNotOurs) as error:
         raise BlobStoreUnavailable(
             f"blob {key!r} is missing, and so is everything else: {error.message}", error.cure
         ) from error
@@ -92,26 +95,30 @@ def require_blobs_for_missing(key: str, stores: Stores) -> None:
 
 def _is_named(stores: Stores, owner: str) -> bool:
     """Whether the store names an installation, and it is this one; raises BlobStoreTaken."""
-    if stores.blobs.exists(installation_key(owner)):
+    if stores.blobs.exists(_marker(owner)):
         return True
-    others = stores.blobs.children(INSTALLATION_ROOT)
+    others = stores.blobs.children(_MARKERS)
     if not others:
         return False
     raise BlobStoreTaken(
         f"the blob store is another installation's ({others[0][:8]}), not this one's "
         f"({owner[:8]}).",
         "Correct CLIPWARDEN_BLOB_URL, or name another folder or prefix; or, if that installation "
-        f"is gone for good, delete the blob {installation_key(others[0])}.",
+        f"is gone for good, delete the blob {_marker(others[0])}.",
     )
 
 
-def _empty(owner: str) -> BlobStoreEmpty:
-    return BlobStoreEmpty(
-        "the blob store holds nothing of this installation, which has one already.",
-        "Mount it, or correct CLIPWARDEN_BLOB_URL to what it is on the other hosts; or, if the "
-        "old store is lost for good and this one is to take its place, create the empty file "
-        f"{installation_key(owner)} in it.",
+def _not_ours(owner: str) -> BlobStoreNotOurs:
+    return BlobStoreNotOurs(
+        f"the blob store holds nothing of this installation ({owner[:8]}).",
+        "Mount it, or correct CLIPWARDEN_BLOB_URL to what `clipwarden serve` uses, which must have "
+        "run once; or, if the old store is lost for good and this one is to take its place, "
+        f"create the empty file {_marker(owner)} in it.",
     )
+
+
+def _marker(owner: str) -> str:
+    return f"{_MARKERS}/{owner}"
 
 
 def _installation(database: Database) -> str:

@@ -27,6 +27,8 @@ _DISK_FULL_STATE = "53100"
 # Connection exceptions, lack of resources (connections, memory), operator intervention (shutdown,
 # restart, cancelled), and the end of a session or transaction that idled.
 _PASSING_CLASSES = ("08", "53", "57", "25P03")
+# A standby or a read-only server, or a role that may not: the installation's fault, not a video's.
+_READ_ONLY_STATES = frozenset({"25006", "42501"})
 
 
 def name_failure(error: SQLAlchemyError, url: URL) -> DatabaseError:
@@ -42,6 +44,13 @@ def name_failure(error: SQLAlchemyError, url: URL) -> DatabaseError:
         )
     if kind is DatabaseFull:
         return DatabaseFull(f"{place} is full: {reason}.", "Make room on the disk that holds it.")
+    if _is_read_only(original):
+        return DatabaseUnavailable(
+            f"{place} can't be written: {reason}.",
+            "Name the primary server, not a standby, and a user who may write."
+            if url.host
+            else "Check the rights of its file and folder, and that its disk is not read-only.",
+        )
     if kind is DatabaseUnavailable:
         return DatabaseUnavailable(
             f"{place} can't be reached: {reason}.",
@@ -61,6 +70,13 @@ def describe(url: URL) -> str:
         return f"the database {url.database}"
     port = f":{url.port}" if url.port else ""
     return f"the database {url.database} on {url.host or 'this machine'}{port}"
+
+
+def _is_read_only(original: BaseException) -> bool:
+    if isinstance(original, sqlite3.Error):
+        code = getattr(original, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+    return getattr(original, "sqlstate", None) in _READ_ONLY_STATES
 
 
 def _kind(error: SQLAlchemyError, original: BaseException, url: URL) -> type[DatabaseError]:

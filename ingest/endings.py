@@ -6,15 +6,17 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import structlog
 from redis import Redis
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 from sqlalchemy import select, update
 
-from ingest.errors import SubmissionEnded, SubmissionNotEnded
+from ingest.errors import StillRunning, SubmissionEnded, SubmissionNotEnded
 from ingest.keys import work_pixels
 from ingest.queue.backlog import Backlog
+from ingest.queue.enqueueing import jobs_alive
 from ingest.queue.gate import Gate
 from ingest.queue.leases import withdraw
 from ingest.queue.meters import Meter, add_to_meters
@@ -22,13 +24,14 @@ from ingest.queue.payloads import Work
 from ingest.queue.reaching import reaching_queue
 from ingest.stores import Stores
 from ingest.submissions import find_submission, unfinished_of
-from ingest.tables import Status, Submission
+from ingest.tables import Media, Status, Submission
 from ingest.works import (
     IsEmbedded,
     close_lost,
     end_job,
     finish_job_id,
     leave_work,
+    place_sampling,
     sample_job_id,
     set_out,
     work_of,
@@ -39,6 +42,8 @@ from prompts.errors import ClipwardenError
 _STOP_WAIT_S = 8.0
 _STOP_AGAIN_S = 1.0
 _POLL_S = 0.05
+
+_log = structlog.get_logger("clipwarden.endings")
 
 
 def fail(stores: Stores, work: Work, submission_id: str, error: ClipwardenError) -> None:
@@ -59,10 +64,13 @@ def fail_all(stores: Stores, work: Work, error: ClipwardenError) -> list[str]:
 def cancel(stores: Stores, tenant: str, submission_id: str, is_embedded: IsEmbedded) -> None:
     """Cancel a submission; nothing of it runs any more when this returns.
 
-    What others wait for goes on. Raises SubmissionNotFound, SubmissionEnded.
+    What others wait for goes on. Raises SubmissionNotFound, SubmissionEnded; StillRunning where it
+    is cancelled, but a worker that does not answer has a job of it, which a second call ends.
     """
     row = find_submission(stores.database, tenant, submission_id)
-    if not _end(stores, tenant, row.id, Status.CANCELLED, None):
+    is_cancelled = _end(stores, tenant, row.id, Status.CANCELLED, None)
+    row = find_submission(stores.database, tenant, row.id)
+    if not is_cancelled and not _is_left_running(stores.redis, row):
         raise SubmissionEnded(
             f"submission {row.id} has ended: it is {row.status}.",
             "There is nothing left to cancel; `clipwarden purge` deletes what it left.",
@@ -95,7 +103,10 @@ def cancel_runs(
     for row in rows:
         _end(stores, tenant, row.id, Status.CANCELLED, None)
     for row in rows:
-        release(stores, row, is_embedded)
+        try:
+            release(stores, row, is_embedded)
+        except StillRunning as error:
+            _log.warning("a worker does not let go", reason=error.message, cure=error.cure)
     return len(rows)
 
 
@@ -103,6 +114,8 @@ def retry(stores: Stores, tenant: str, submission_id: str, is_embedded: IsEmbedd
     """Set a failed or cancelled submission out anew; raises SubmissionNotEnded for any other."""
     row = find_submission(stores.database, tenant, submission_id)
     with stores.database.begin() as session:
+        # Retention, which would delete its media, locks both in this order too.
+        session.get(Media, (tenant, row.media_sha256), with_for_update=True)
         row = session.get_one(Submission, (tenant, row.id), with_for_update=True)
         if row.status not in (Status.FAILED, Status.CANCELLED):
             raise SubmissionNotEnded(
@@ -113,33 +126,61 @@ def retry(stores: Stores, tenant: str, submission_id: str, is_embedded: IsEmbedd
         row.error_code = row.error_message = row.error_cure = None
         session.flush()
         session.expunge(row)
-    set_out(stores.redis, row, is_embedded)
+    set_out(stores, row, is_embedded)
 
 
 def release(stores: Stores, row: Submission, is_embedded: IsEmbedded) -> None:
-    """Take an ended submission off the queue, with its work where nobody else wants it."""
+    """Take an ended submission off the queue, with its work where nobody else wants it.
+
+    Raises StillRunning where a worker does not let go of a job; it can then be called again.
+    """
     work, gate = work_of(row), Gate(stores.redis, work_of(row))
     pending = gate.pending()
-    left = gate.leave(row.id)
-    _end_jobs(stores.redis, [finish_job_id(row.id), *(pending if left == 0 else ())])
-    if left:
-        return
-    late = () if gate.is_awaited() else gate.pending()
-    # What a sampler queued until it was stopped.
-    _end_jobs(stores.redis, late)
-    stores.blobs.delete_tree(work_pixels(work))
+    if gate.leave(row.id):
+        # It may wait where only this one wanted it.
+        place_sampling(stores, work)
+        running = _end_jobs(stores.redis, [finish_job_id(row.id)])
+    else:
+        running = _end_jobs(stores.redis, [finish_job_id(row.id), *pending])
+        late = () if gate.is_awaited() else gate.pending()
+        # What a sampler queued until it was stopped.
+        running += _end_jobs(stores.redis, late)
+        _clear(stores, work, {*pending, *late}, set(running) - {finish_job_id(row.id)})
+        # Whoever submitted the same meanwhile had its jobs taken away: they are set out anew.
+        for other in unfinished_of(stores.database, work):
+            set_out(stores, other, is_embedded)
+    if running:
+        raise StillRunning(
+            f"submission {row.id} is cancelled, but a worker still has {len(running)} of its jobs "
+            "and does not answer.",
+            "Run the command again in 15 s: a worker that is frozen or cut off has lost them then.",
+        )
+
+
+def _clear(stores: Stores, work: Work, ended: set[str], running: set[str]) -> None:
+    """Forget the jobs of a work that nobody wants; those that run stay known, with their pixels."""
+    if running:
+        Gate(stores.redis, work).open(running)
+    else:
+        stores.blobs.delete_tree(work_pixels(work))
     backlog = Backlog(stores.redis)
-    for job_id in {*pending, *late}:
+    for job_id in ended - running:
         backlog.remove(job_id)
     close_lost(stores.redis, work)
-    # Whoever submitted the same meanwhile had its jobs taken away: they are set out anew.
-    for other in unfinished_of(stores.database, work):
-        set_out(stores.redis, other, is_embedded)
+
+
+def _is_left_running(redis: Redis, row: Submission) -> bool:
+    """Whether jobs are left of a cancelled submission, which somebody could not end."""
+    if row.status != Status.CANCELLED:
+        return False
+    gate = Gate(redis, work_of(row))
+    pending = () if gate.is_awaited() else gate.pending()
+    return bool(jobs_alive(redis, [finish_job_id(row.id), *pending]))
 
 
 @reaching_queue()
-def _end_jobs(redis: Redis, job_ids: Sequence[str]) -> None:
-    """Withdraw the jobs that wait, stop those that run, and wait until none is left."""
+def _end_jobs(redis: Redis, job_ids: Sequence[str]) -> list[str]:
+    """Withdraw the jobs that wait, stop those that run, and wait; returns those that still run."""
     left = [job_id for job_id in job_ids if not withdraw(redis, job_id)]
     deadline = time.monotonic() + _STOP_WAIT_S
     ask_again_s = 0.0
@@ -150,6 +191,7 @@ def _end_jobs(redis: Redis, job_ids: Sequence[str]) -> None:
                 _ask_to_stop(redis, job_id)
         time.sleep(_POLL_S)
         left = [job_id for job_id in left if not withdraw(redis, job_id)]
+    return left
 
 
 def _ask_to_stop(redis: Redis, job_id: str) -> None:

@@ -18,17 +18,20 @@ ClipwardenError (prompts.errors)
     │   ├── BlobCorrupt         its content is not what was written
     │   ├── BlobStoreFull       the store has no room left                          (passes)
     │   ├── BlobStoreUnavailable  the store does not answer                         (passes)
-    │   └── BlobStoreFailed     the store refuses to be read or written
+    │   ├── BlobStoreFailed     the store refuses to be read or written             (passes)
+    │   ├── BlobStoreTaken      it is another installation's
+    │   └── BlobStoreNotOurs    it holds nothing of this installation
     ├── QueueError              the queue server
     │   ├── QueueUnavailable    it can't be reached                                 (passes)
     │   ├── QueueFull           it has no memory or disk left                       (passes)
+    │   ├── QueueFailed         it refused a step: a key holds what is not ours
     │   ├── QueueTaken          it serves another installation
     │   ├── JobRefused          a job on the queue is not one of ours
     │   ├── JobTimedOut         a job took longer than it may
     │   ├── JobLapsed           the processes that worked on a job died too often
     │   └── JobFailed           a job failed for a reason nobody foresaw
     ├── DatabaseError           the database
-    │   ├── DatabaseUnavailable it can't be reached or opened                       (passes)
+    │   ├── DatabaseUnavailable it can't be reached, opened or written              (passes)
     │   ├── DatabaseLocked      another writer holds it for too long                (passes)
     │   ├── DatabaseFull        its disk is full                                    (passes)
     │   ├── DatabaseOutdated    its schema is another release's
@@ -36,12 +39,13 @@ ClipwardenError (prompts.errors)
     └── SubmissionError         a submission
         ├── SubmissionNotFound  there is none of that id
         ├── SubmissionEnded     it has ended, so it can't be cancelled
+        ├── StillRunning        it is cancelled, but a worker does not let go of it
         ├── SubmissionNotEnded  it has not ended, so it can't be tried again
         └── TokenReused         a request token came again with another request
 
-Those marked so are Passing too: they pass by themselves once somebody makes room or the other side
-is back. A worker that meets one pauses with its job in hand, and goes on; none of the job's
-attempts is spent.
+Those marked so are Passing too: they pass by themselves once somebody makes room, gives us the
+rights, or the other side is back. A worker that meets one pauses with its job in hand, and goes
+on; none of the job's attempts is spent.
 """
 
 from __future__ import annotations
@@ -68,7 +72,6 @@ class InvalidSampling(IngestError):
 class MediaError(IngestError):
     """The input is at fault: trying again won't help."""
 
-    code = "media.error"
     retry_helps = False
 
 
@@ -129,8 +132,6 @@ class DecoderCrashed(MediaError):
 class BlobError(IngestError):
     """Something is wrong with stored bytes."""
 
-    code = "blob.error"
-
 
 class BlobMissing(BlobError):
     """No blob of that key is in the store."""
@@ -156,16 +157,29 @@ class BlobStoreUnavailable(Passing, BlobError):
     code = "blob.store_unavailable"
 
 
-class BlobStoreFailed(BlobError):
-    """The store refuses to be read or written: it is not ours, or damaged."""
+class BlobStoreFailed(Passing, BlobError):
+    """The store refuses to be read or written: it is read-only, not ours, or damaged.
+
+    Rights and credentials are the installation's, so no video is to fail for them.
+    """
 
     code = "blob.store_failed"
 
 
+class BlobStoreTaken(BlobError):
+    """The store is another installation's, which would delete what ours keeps there."""
+
+    code = "store.taken"
+
+
+class BlobStoreNotOurs(BlobError):
+    """The store holds nothing of an installation that has stored things: it is the wrong one."""
+
+    code = "store.not_ours"
+
+
 class QueueError(IngestError):
     """Something is wrong with the queue."""
-
-    code = "queue.error"
 
 
 class QueueUnavailable(Passing, QueueError):
@@ -178,6 +192,12 @@ class QueueFull(Passing, QueueError):
     """The queue server takes no more: its memory or its disk is full."""
 
     code = "queue.full"
+
+
+class QueueFailed(QueueError):
+    """The queue server refused a step: a key of ours holds what is not ours, or a defect."""
+
+    code = "queue.failed"
 
 
 class QueueTaken(QueueError):
@@ -213,11 +233,9 @@ class JobFailed(QueueError):
 class DatabaseError(IngestError):
     """Something is wrong with the database."""
 
-    code = "database.error"
-
 
 class DatabaseUnavailable(Passing, DatabaseError):
-    """The database can't be opened or reached."""
+    """The database can't be opened, reached, or written to."""
 
     code = "database.unavailable"
 
@@ -249,8 +267,6 @@ class DatabaseFailed(DatabaseError):
 class SubmissionError(IngestError):
     """Something is wrong with a submission, or with what is asked of it."""
 
-    code = "submission.error"
-
 
 class SubmissionNotFound(SubmissionError):
     """There is no submission of that id."""
@@ -262,6 +278,12 @@ class SubmissionEnded(SubmissionError):
     """The submission has ended: there is nothing left to cancel."""
 
     code = "submission.ended"
+
+
+class StillRunning(SubmissionError):
+    """The submission is cancelled, but a worker that froze or is cut off still has a job of it."""
+
+    code = "submission.still_running"
 
 
 class SubmissionNotEnded(SubmissionError):

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
+import psutil
+import structlog
+
 from ingest.blobs import BlobRef
+from ingest.claiming import require_blobs_for_missing
 from ingest.errors import BlobMissing, MediaChanged, MediaError, MediaNotFound
 from ingest.identity import FileIdentity, identify
 from ingest.media.check import displayed_name
 from ingest.queue.payloads import Work
 from ingest.stores import Stores
 from ingest.tables import Media, Submission
+
+_log = structlog.get_logger("clipwarden.originals")
 
 
 @dataclass(frozen=True)
@@ -56,15 +65,44 @@ def open_original(
             yield _identified(copy, wanting[0].source, work)
 
 
+def remove_leftovers() -> None:
+    """Delete the copies that killed processes of this user had fetched to this machine's disk.
+
+    To be called before this process opens its first original.
+    """
+    root, name = Path(tempfile.gettempdir()), re.compile(rf"{re.escape(_folder_prefix())}(\d+)-\w+")
+    for folder in root.iterdir():
+        match = name.fullmatch(folder.name)
+        if match is None or folder.is_symlink() or not folder.is_dir():
+            continue
+        pid = int(match[1])
+        # One of our number had it before us: in containers, the one that was here last time.
+        is_alive = pid != os.getpid() and psutil.pid_exists(pid)
+        if not is_alive and folder.lstat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
+            _log.info("what a killed process had fetched was deleted", folder=folder.name)
+
+
+def _folder_prefix() -> str:
+    # By host: where several machines or containers share the folder, process ids say nothing.
+    return f"clipwarden-{socket.gethostname()}-"
+
+
 def _copy(stores: Stores, blob_key: str, work: Work, stack: ExitStack) -> Path | None:
-    """The copy as a local file for as long as the stack is open; None where it was deleted."""
-    with suppress(BlobMissing):
+    """The copy as a local file for as long as the stack is open; None where it was deleted.
+
+    Raises BlobStoreUnavailable where it is missing with the whole store.
+    """
+    try:
         local = stores.blobs.local_path(blob_key)
         if local is not None:
             return local
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="clipwarden-"))
+        prefix = f"{_folder_prefix()}{os.getpid()}-"
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
         return stores.blobs.fetch(BlobRef(blob_key, work.media_sha256), Path(folder))
-    return None
+    except BlobMissing:
+        require_blobs_for_missing(blob_key, stores)
+        return None
 
 
 def _in_place(work: Work, wanting: Sequence[Submission], host: str) -> Original:

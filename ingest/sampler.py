@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ingest.originals import remove_leftovers
 from ingest.queue.identity import WorkerIdentity
 from ingest.queue.jobs import SAMPLE
 from ingest.queue.names import sample_queues
@@ -15,7 +16,8 @@ from ingest.stores import Stores
 
 
 def build_sampler(settings: SamplerSettings, stores: Stores) -> PinnedWorker:
-    """Return the worker of the sampling queues."""
+    """Return the worker of the sampling queues, after making room where it fetches videos to."""
+    remove_leftovers()
     jobs = SamplingJobs(stores, host=settings.host, max_queued_bytes=settings.max_queued_bytes)
     return build_worker(
         WorkerIdentity("sample", settings.host),

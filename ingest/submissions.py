@@ -75,9 +75,8 @@ def submit(stores: Stores, wish: Wish, is_embedded: IsEmbedded) -> Submitted:
     """
     row = _row(wish)
     with stores.database.begin() as session:
-        insert_if_absent(session, _media(wish))
+        media = _locked_media(session, wish.work, wish.size_bytes)
         if wish.in_place is None:
-            media = session.get_one(Media, (wish.work.tenant, wish.work.media_sha256))
             media.blob_key = media_key(wish.work.tenant, wish.work.media_sha256)
         session.flush()
         earlier = None if insert_if_absent(session, row) else _of_token(session, wish)
@@ -91,8 +90,16 @@ def submit(stores: Stores, wish: Wish, is_embedded: IsEmbedded) -> Submitted:
     chosen = earlier or row
     # Also for an earlier one: its client may have died between the row and the queue.
     if not Status(chosen.status).is_final:
-        set_out(stores.redis, chosen, is_embedded)
+        set_out(stores, chosen, is_embedded)
     return Submitted(chosen.id, is_new=earlier is None)
+
+
+def announce_media(stores: Stores, work: Work, size_bytes: int) -> None:
+    """Record a media file before its copy is made: a copy without a row would never be deleted."""
+    with stores.database.begin() as session:
+        media = _locked_media(session, work, size_bytes)
+        # Retention deletes what nobody submits within a day of this.
+        media.created_at = datetime.now(UTC)
 
 
 def find_submission(database: Database, tenant: str, submission_id: str) -> Submission:
@@ -147,11 +154,22 @@ def _is_same(row: Submission, wish: Wish) -> bool:
     ) == asked and tuple(row.prompt_sets) == wish.prompt_set_sha256s
 
 
-def _media(wish: Wish) -> Media:
+def _locked_media(session: Session, work: Work, size_bytes: int) -> Media:
+    """The row of a media file, made where there is none; nobody deletes it, or its copy, now."""
+    while True:
+        insert_if_absent(session, _media(work, size_bytes))
+        key = (work.tenant, work.media_sha256)
+        media = session.get(Media, key, with_for_update=True)
+        # Or it was just being deleted.
+        if media is not None:
+            return media
+
+
+def _media(work: Work, size_bytes: int) -> Media:
     return Media(
-        tenant=wish.work.tenant,
-        sha256=wish.work.media_sha256,
-        size_bytes=wish.size_bytes,
+        tenant=work.tenant,
+        sha256=work.media_sha256,
+        size_bytes=size_bytes,
         blob_key=None,
         created_at=datetime.now(UTC),
     )

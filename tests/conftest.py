@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from clipwarden.data_folder import DataFolder
 from clipwarden.migrations import migrate
 from clipwarden.queue_server import running_server
+from ingest.claiming import claim_blobs
 from ingest.settings import StoreSettings
 from ingest.stores import Stores
 
@@ -89,10 +90,11 @@ def store_settings(queue_server: str, database_url: str, blob_url: str) -> Store
 
 @pytest.fixture
 def stores(store_settings: StoreSettings) -> Iterator[Stores]:
-    """Opened stores, migrated and empty."""
+    """Opened stores, migrated and empty but for the blob store's name."""
     stores = Stores.open(store_settings)
     stores.redis.flushall()
     migrate(stores.database)
+    claim_blobs(stores)
     yield stores
     stores.redis.flushall()
     stores.close()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
+from ingest.claiming import require_blobs_for_missing
 from ingest.database import upsert
 from ingest.endings import fail_all
 from ingest.errors import BlobCorrupt, BlobMissing
@@ -129,6 +130,7 @@ class EmbeddingJobs:
         try:
             content = self._stores.blobs.get(BlobRef(_pixels_key(job), job.pixels_sha256))
         except (BlobMissing, BlobCorrupt) as error:
+            require_blobs_for_missing(_pixels_key(job), self._stores)
             # No fault of the video: finishing sees that the chunk is missing and has it made anew.
             _log.warning("pixels are lost", code=error.code, reason=error.message)
             return None

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
+from ingest.claiming import require_blobs_for_missing
 from ingest.database import insert_if_absent
 from ingest.endings import fail
 from ingest.errors import BlobCorrupt, BlobMissing
@@ -196,6 +197,7 @@ class FinishingJobs:
         try:
             return unpack_arrays(self._stores.blobs.get(ref))
         except (BlobMissing, BlobCorrupt) as error:
+            require_blobs_for_missing(ref.key, self._stores)
             with self._stores.database.begin() as session:
                 session.execute(delete(Embedding).where(Embedding.blob_key == ref.key))
             raise EmbeddingsMissing(

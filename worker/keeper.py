@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psutil
 import structlog
 
+from ingest.claiming import require_blobs_at_start
 from ingest.errors import Passing
 from ingest.queue.attempts import Handler
 from ingest.queue.identity import worker_name
@@ -39,14 +39,18 @@ from prompts.errors import ClipwardenError
 from worker.embedding import EmbeddingFailures
 from worker.finishing import FinishingJobs
 from worker.results import is_embedded
-from worker.retention import delete_expired, sweep_pixels
+from worker.retention import delete_expired
 from worker.settings import Duty, KeeperSettings
+from worker.sweeping import sweep_partial, sweep_pixels
 
 _TICK_S = 0.25
 _REAP_S = 1.0
 _RELEASE_S = 0.5
+_FORGET_S = 60.0
 _REPAIR_S = 60.0
 _RETENTION_S = 300.0
+# It looks at every blob of a folder.
+_SWEEP_PARTIAL_S = 6 * 3600.0
 _PRESENCE_S = 3.0
 
 _log = structlog.get_logger("clipwarden.keeper")
@@ -59,7 +63,6 @@ class Task:
     name: str
     interval_s: float
     run: Callable[[], object]
-    due_s: float = field(default=0.0)
 
 
 def handlers_for_lapses(stores: Stores) -> dict[str, Handler]:
@@ -92,29 +95,43 @@ def tasks_of(settings: KeeperSettings, stores: Stores) -> list[Task]:
     if Duty.SCHEDULE in settings.duties:
         tasks += [
             Task("release", _RELEASE_S, reaper.release_due),
+            Task("forget", _FORGET_S, reaper.forget_empty_queues),
             Task("repair", _REPAIR_S, lambda: repair(stores, embedded)),
             Task("retention", _RETENTION_S, lambda: delete_expired(stores, settings.retention)),
             Task("sweep", _RETENTION_S, lambda: sweep_pixels(stores)),
+            Task("sweep partial", _SWEEP_PARTIAL_S, lambda: sweep_partial(stores)),
         ]
     return tasks
 
 
 def keep(tasks: list[Task], stop: threading.Event) -> None:
-    """Do tasks when they are due until told to stop; what fails is done again when due."""
-    while not stop.wait(_TICK_S):
-        for task in tasks:
-            if time.monotonic() < task.due_s or stop.is_set():
-                continue
-            try:
-                task.run()
-            except Passing as error:
-                _log.warning("task put off", task=task.name, code=error.code, reason=error.message)
-            except ClipwardenError as error:
-                _log.error("task failed", task=task.name, code=error.code, reason=error.message)
-            except Exception as error:
-                # A defect in one of them must not keep the others from being done.
-                _log.error("task failed", task=task.name, exc_info=error)
-            task.due_s = time.monotonic() + task.interval_s
+    """Do each task when it is due until told to stop; what fails is done again when due.
+
+    Each has a thread: a repair of a thousand videos, or a database that is locked, must not keep
+    retries waiting or have it look as if nobody were here.
+    """
+    threads = [
+        threading.Thread(target=_repeat, args=(task, stop), name=task.name, daemon=True)
+        for task in tasks
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _repeat(task: Task, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            task.run()
+        except Passing as error:
+            _log.warning("task put off", task=task.name, code=error.code, reason=error.message)
+        except ClipwardenError as error:
+            _log.error("task failed", task=task.name, code=error.code, reason=error.message)
+        except Exception as error:
+            # A defect that shows once must not end the task for good.
+            _log.error("task failed", task=task.name, exc_info=error)
+        stop.wait(max(task.interval_s, _TICK_S))
 
 
 def _presence_of(settings: KeeperSettings, stores: Stores) -> Callable[[], None]:
@@ -152,6 +169,7 @@ def main() -> int:
     on_polite_kill(stop.set)
     try:
         stores = Stores.open(settings.stores, patient=True)
+        require_blobs_at_start(stores)
     except ClipwardenError as error:
         announce_failure(error)
         return EXIT_FAILED

@@ -1,28 +1,28 @@
-"""Deleting what is kept: by age, at once by request, and what was left behind by accident."""
+"""Deleting what is kept: by age, or at once by request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from pydantic import ValidationError
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from ingest.endings import release
-from ingest.keys import MEDIA_KINDS, media_root, pixels_root
-from ingest.queue.payloads import Work
+from ingest.errors import DatabaseLocked, StillRunning
+from ingest.keys import MEDIA_KINDS, media_root
 from ingest.stores import Stores
-from ingest.submissions import unfinished_of
 from ingest.tables import Chunk, Media, Sampling, Status, Submission
 from worker.results import is_embedded
 from worker.settings import Retention
 from worker.tables import Embedding, Result, SegmentRow
 
 _MAX_PER_ROUND = 500
+
+# A submission that was killed before it was recorded left its media; one that copies needs less.
+_UNSUBMITTED_S = 24 * 3600.0
 
 _log = structlog.get_logger("clipwarden.retention")
 
@@ -40,27 +40,25 @@ def delete_expired(stores: Stores, retention: Retention) -> int:
 
     Ages count from the end of the last submission that refers to a media file: what is still
     being worked on is never deleted. Evidence pictures go with the media, scores with the results.
+    Media that nobody submitted within a day go whatever is kept: their submission was killed.
     """
-    deleted = 0
+    deleted = sum(
+        _forget_unsubmitted(stores, tenant, sha256) for tenant, sha256 in _unsubmitted(stores)
+    )
     if retention.results_s is not None:
         for tenant, submission_id, sha256 in _expired_submissions(stores, retention.results_s):
-            _forget_submission(stores, tenant, submission_id, sha256)
-            deleted += 1
+            deleted += _forget_submission(stores, tenant, submission_id, sha256)
     if retention.embeddings_s is not None:
-        for tenant, sha256 in _expired_media(stores, retention.embeddings_s, Embedding):
-            stores.blobs.delete_tree(media_root(tenant, "embeddings", sha256))
-            with stores.database.begin() as session:
-                session.execute(delete(Embedding).where(*_is_media(Embedding, tenant, sha256)))
-            deleted += 1
+        before = _before(retention.embeddings_s)
+        for tenant, sha256 in _expired_media(stores, before, Embedding):
+            deleted += _forget_embeddings(stores, tenant, sha256, before)
     if retention.media_s is not None:
-        for tenant, sha256 in _expired_media(stores, retention.media_s, Media):
-            for kind in ("media", "evidence"):
-                stores.blobs.delete_tree(media_root(tenant, kind, sha256))
-            with stores.database.begin() as session:
-                session.execute(delete(Media).where(Media.tenant == tenant, Media.sha256 == sha256))
-            deleted += 1
+        before = _before(retention.media_s)
+        for tenant, sha256 in _expired_media(stores, before, Media):
+            deleted += _forget_media(stores, tenant, sha256, before)
     if deleted:
         _log.info("retention deleted", count=deleted)
+        _forget_deleted(stores)
     return deleted
 
 
@@ -68,22 +66,42 @@ def purge(stores: Stores, tenant: str, media_sha256: str) -> Purged:
     """Delete a media file and everything that was ever made of it, whoever submitted it.
 
     What is being worked on is cancelled first, and so is what is submitted meanwhile. Rows go last,
-    so that a purge that is killed can be done again.
+    so that a purge that is killed can be done again. Raises StillRunning, and deletes nothing yet,
+    where a worker does not let go of a job, for it could write again.
     """
     of_media = (Submission.tenant == tenant, Submission.media_sha256 == media_sha256)
     purged: set[str] = set()
     while True:
         rows = _cancel_all(stores, of_media)
-        for row in rows:
-            release(stores, row, lambda work: is_embedded(stores, work))
-        for kind in MEDIA_KINDS:
-            stores.blobs.delete_tree(media_root(tenant, kind, media_sha256))
+        _release_all(stores, rows)
+        _delete_blobs(stores, tenant, media_sha256, MEDIA_KINDS)
         purged.update(row.id for row in rows)
         with stores.database.begin() as session:
             _delete_rows(session, tenant, media_sha256)
             session.execute(delete(Submission).where(*of_media, Submission.id.in_(purged)))
-            if session.scalar(select(func.count()).where(*of_media)) == 0:
-                return Purged(media_sha256, tuple(sorted(purged)))
+            is_done = session.scalar(select(func.count()).where(*of_media)) == 0
+        if is_done:
+            _forget_deleted(stores)
+            return Purged(media_sha256, tuple(sorted(purged)))
+
+
+def _release_all(stores: Stores, rows: Sequence[Submission]) -> None:
+    """Take all of them off the queue, whichever of them a worker does not let go of."""
+    failure: StillRunning | None = None
+    for row in rows:
+        try:
+            release(stores, row, lambda work: is_embedded(stores, work))
+        except StillRunning as error:
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+def _forget_deleted(stores: Stores) -> None:
+    try:
+        stores.database.forget_deleted()
+    except DatabaseLocked as error:
+        _log.warning("deleted rows stay in the log until the next purge", reason=error.message)
 
 
 def _cancel_all(stores: Stores, which: tuple[ColumnElement[bool], ...]) -> list[Submission]:
@@ -98,40 +116,6 @@ def _cancel_all(stores: Stores, which: tuple[ColumnElement[bool], ...]) -> list[
     return rows
 
 
-def sweep_pixels(stores: Stores) -> int:
-    """Delete pixels that no unfinished submission needs; returns how many works' there were.
-
-    Each is deleted by the job that used it; this is for those whose job was lost.
-    """
-    swept = 0
-    for folder, work in _works_with_pixels(stores):
-        if work is None or not unfinished_of(stores.database, work):
-            stores.blobs.delete_tree(folder)
-            swept += 1
-    return swept
-
-
-def _works_with_pixels(stores: Stores) -> Iterator[tuple[str, Work | None]]:
-    """Every folder of pixels and the work it is named after, or None for a name of no work."""
-    blobs = stores.blobs
-    for tenant in blobs.children(""):
-        root = pixels_root(tenant)
-        for sha256 in blobs.children(root):
-            for sampling_key in blobs.children(f"{root}/{sha256}"):
-                for model_key in blobs.children(f"{root}/{sha256}/{sampling_key}"):
-                    names = {
-                        "tenant": tenant,
-                        "media_sha256": sha256,
-                        "sampling_key": sampling_key,
-                        "model_key": model_key,
-                    }
-                    folder = f"{root}/{sha256}/{sampling_key}/{model_key}"
-                    with suppress(ValidationError):
-                        yield folder, Work.model_validate(names)
-                        continue
-                    yield folder, None
-
-
 def _expired_submissions(stores: Stores, keep_s: float) -> list[tuple[str, str, str]]:
     query = (
         select(Submission.tenant, Submission.id, Submission.media_sha256)
@@ -143,14 +127,14 @@ def _expired_submissions(stores: Stores, keep_s: float) -> list[tuple[str, str, 
 
 
 def _expired_media(
-    stores: Stores, keep_s: float, table: type[Media | Embedding]
+    stores: Stores, before: datetime, table: type[Media | Embedding]
 ) -> list[tuple[str, str]]:
     """The media with rows in a table whose last submission ended that long ago."""
     unfinished = func.count().filter(Submission.status == Status.QUEUED)
     query = (
         select(Submission.tenant, Submission.media_sha256)
         .group_by(Submission.tenant, Submission.media_sha256)
-        .having(unfinished == 0, func.max(Submission.finished_at) < _before(keep_s))
+        .having(unfinished == 0, func.max(Submission.finished_at) < before)
     )
     if table is Media:
         kept = exists().where(
@@ -166,30 +150,100 @@ def _expired_media(
         return [(tenant, sha256) for tenant, sha256 in found]
 
 
-def _forget_submission(stores: Stores, tenant: str, submission_id: str, sha256: str) -> None:
-    """Delete a submission; with the last one of a media file, all that was made of it."""
-    others = select(func.count()).where(
-        Submission.tenant == tenant,
-        Submission.media_sha256 == sha256,
-        Submission.id != submission_id,
+def _unsubmitted(stores: Stores) -> list[tuple[str, str]]:
+    submitted = exists().where(
+        Submission.tenant == Media.tenant, Submission.media_sha256 == Media.sha256
+    )
+    query = select(Media.tenant, Media.sha256).where(
+        Media.created_at < _before(_UNSUBMITTED_S), ~submitted
     )
     with stores.database.read() as session:
-        is_last = session.scalar(others) == 0
-    if is_last:
-        for kind in MEDIA_KINDS:
-            stores.blobs.delete_tree(media_root(tenant, kind, sha256))
+        found = session.execute(query.limit(_MAX_PER_ROUND))
+        return [(tenant, sha256) for tenant, sha256 in found]
+
+
+# Each asks again with the media's row locked, and deletes the blobs before it lets go: whoever
+# submits the same meanwhile waits, then finds that its copy is gone, and copies it again. The rows
+# go with the commit, so that what a killed process left is found by them.
+
+
+def _forget_submission(stores: Stores, tenant: str, submission_id: str, sha256: str) -> bool:
+    """Delete a submission; with the last one of a media file, all that was made of it."""
     with stores.database.begin() as session:
-        # Asked again: somebody may have submitted it in between, who then has it analysed anew.
-        if is_last and session.scalar(others) == 0:
-            _delete_rows(session, tenant, sha256)
-        session.execute(
-            delete(Submission).where(
+        _lock(session, tenant, sha256)
+        change = (
+            delete(Submission)
+            .where(
                 Submission.tenant == tenant,
                 Submission.id == submission_id,
                 # Not one that is tried again in this moment.
                 Submission.status != Status.QUEUED,
             )
+            .returning(Submission.id)
         )
+        if session.execute(change).first() is None:
+            return False
+        if not _is_submitted(session, tenant, sha256):
+            _delete_blobs(stores, tenant, sha256, MEDIA_KINDS)
+            _delete_rows(session, tenant, sha256)
+    return True
+
+
+def _forget_unsubmitted(stores: Stores, tenant: str, sha256: str) -> bool:
+    with stores.database.begin() as session:
+        media = _lock(session, tenant, sha256)
+        if media is None or media.created_at >= _before(_UNSUBMITTED_S):
+            return False
+        if _is_submitted(session, tenant, sha256):
+            return False
+        _delete_blobs(stores, tenant, sha256, MEDIA_KINDS)
+        _delete_rows(session, tenant, sha256)
+    return True
+
+
+def _forget_embeddings(stores: Stores, tenant: str, sha256: str, before: datetime) -> bool:
+    with stores.database.begin() as session:
+        _lock(session, tenant, sha256)
+        if _is_wanted(session, tenant, sha256, before):
+            return False
+        _delete_blobs(stores, tenant, sha256, ("embeddings",))
+        session.execute(delete(Embedding).where(*_is_media(Embedding, tenant, sha256)))
+    return True
+
+
+def _forget_media(stores: Stores, tenant: str, sha256: str, before: datetime) -> bool:
+    with stores.database.begin() as session:
+        _lock(session, tenant, sha256)
+        if _is_wanted(session, tenant, sha256, before):
+            return False
+        _delete_blobs(stores, tenant, sha256, ("media", "evidence"))
+        session.execute(delete(Media).where(Media.tenant == tenant, Media.sha256 == sha256))
+    return True
+
+
+def _lock(session: Session, tenant: str, sha256: str) -> Media | None:
+    """Keep others from submitting a media file until the transaction ends."""
+    return session.get(Media, (tenant, sha256), with_for_update=True)
+
+
+def _is_submitted(session: Session, tenant: str, sha256: str) -> bool:
+    found = exists().where(Submission.tenant == tenant, Submission.media_sha256 == sha256)
+    return bool(session.scalar(select(found)))
+
+
+def _is_wanted(session: Session, tenant: str, sha256: str, before: datetime) -> bool:
+    """Whether a submission of it has not ended, or not long enough ago."""
+    found = exists().where(
+        Submission.tenant == tenant,
+        Submission.media_sha256 == sha256,
+        or_(Submission.status == Status.QUEUED, Submission.finished_at >= before),
+    )
+    return bool(session.scalar(select(found)))
+
+
+def _delete_blobs(stores: Stores, tenant: str, sha256: str, kinds: Sequence[str]) -> None:
+    for kind in kinds:
+        stores.blobs.delete_tree(media_root(tenant, kind, sha256))
 
 
 def _delete_rows(session: Session, tenant: str, sha256: str) -> None:

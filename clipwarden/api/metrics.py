@@ -37,7 +37,12 @@ _COUNTERS: Mapping[Meter, tuple[str, str, str]] = {
     Meter.BATCHES: ("clipwarden_batches_total", "model", "Runs of a model."),
     Meter.BATCH_FRAMES: ("clipwarden_batch_frames_total", "model", "Frames in those runs."),
     Meter.BATCH_SLOTS: ("clipwarden_batch_slots_total", "model", "Frames they had room for."),
-    Meter.JOBS: ("clipwarden_jobs_total", "outcome", "Jobs by what became of them."),
+    Meter.JOBS: (
+        "clipwarden_jobs_total",
+        "outcome",
+        "Attempts at jobs by how they ended: done, retried, postponed, handed_back, stopped, dead, "
+        "lost, lapsed.",
+    ),
     Meter.SUBMISSIONS: (
         "clipwarden_submissions_ended_total",
         "status",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from ingest.keys import pixels_root
-from ingest.queue.leases import known_queues
+from ingest.queue.upkeep import known_queues
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT, Status, Submission
 from worker.tables import Result, SegmentRow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +45,7 @@ from clipwarden.cli.output import (
     prepare_report,
 )
 from clipwarden.cli.progress import ProgressBars
+from clipwarden.data_folder import DataFolder
 from clipwarden.installation import host_name as this_host
 from clipwarden.run_report import write_report
 from ingest.media.spec import SamplingSpec
@@ -109,7 +110,7 @@ def analyze(
     )
     target = Target.prepare(output) if output and output != "-" else None
     results = Results(output_format, target, inputs=len(paths))
-    report_file = prepare_report(report) if report else None
+    report_file = None if no_report else _report_file(folder, report)
     # Bars and results can't share a terminal.
     no_bars = quiet or (results.are_streamed and sys.stdout.isatty())
     with (
@@ -117,18 +118,18 @@ def analyze(
         running_analysis(folder, settings, bars) as analysis,
     ):
         finished = _run(analysis, paths, bars, results)
-        created_at = datetime.now(UTC)
-        file = report_file or folder.reports / f"{created_at:%Y%m%d-%H%M%S-%f}.html"
-
-        def report_run() -> None:
-            if not no_report:
-                write_report(analysis.stores, finished, file, created_at)
-
-        are_written, has_report = _write(results, finished, report_run)
-    if has_report and not no_report:
+        are_written, has_report = _write(analysis, finished, results, report_file)
+    if has_report and report_file is not None:
         # On stderr beside JSON: what reads stdout wants results alone.
-        typer.echo(f"Report: {file}", err=output_format is not ResultFormat.TABLE)
+        typer.echo(f"Report: {report_file}", err=output_format is not ResultFormat.TABLE)
     _exit(finished, are_written=are_written, has_report=has_report)
+
+
+def _report_file(folder: DataFolder, name: str | None) -> Path:
+    """Where the report goes; raises OutputFailed where it can't go there."""
+    if name:
+        return prepare_report(name)
+    return folder.reports / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.html"
 
 
 def _run(
@@ -150,14 +151,16 @@ def _run(
 
 
 def _write(
-    results: Results, finished: Sequence[Finished], report_run: Callable[[], None]
+    analysis: Analysis, finished: Sequence[Finished], results: Results, report_file: Path | None
 ) -> tuple[bool, bool]:
-    """Write results and the report; say of each whether that was possible."""
+    """Write results, and the report if it is wanted; say of each whether nothing hindered it."""
     try:
         are_written = succeeds(lambda: results.finish(_documents(finished)))
     finally:
         # Also where a reader like `head` left early.
-        has_report = succeeds(report_run)
+        has_report = report_file is None or succeeds(
+            lambda: write_report(analysis.stores, finished, report_file, datetime.now(UTC))
+        )
     return are_written, has_report
 
 

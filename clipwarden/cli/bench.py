@@ -38,7 +38,9 @@ def queue(
 ) -> None:
     """Compare our jobs with RQ's own, which do nothing either, on a queue server of its own.
 
-    A chunk's cost is from its queueing to its end, without pixels, model and database.
+    A chunk's cost is from its queueing to its end, without pixels, model and database; `ratio` is
+    that over what a job of RQ's costs. `waiting` is the number of other videos on the queue,
+    `bytes` what each of them takes of the queue server's memory.
 
     Examples:
 
@@ -58,9 +60,9 @@ def queue(
 
 def _table(rows: list[Row]) -> Table:
     table = Table(box=None, header_style="bold")
-    headings = ("videos waiting", "submits/s", "chunks/s", "RQ jobs/s", "ms/chunk", "ms/RQ job")
-    for heading in (*headings, "ratio", "bytes/video"):
-        table.add_column(heading, justify="right")
+    headings = ("waiting", "submits/s", "chunks/s", "RQ's jobs/s", "ms/chunk", "ms/RQ's")
+    for heading in (*headings, "ratio", "bytes"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             f"{row.queued_videos:,}",

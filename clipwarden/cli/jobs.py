@@ -30,6 +30,7 @@ from ingest.tables import DEFAULT_TENANT, Status, Submission
 from ingest.works import IsEmbedded
 from prompts.errors import ClipwardenError
 from worker.results import is_embedded
+from worker.texts import request_text_vectors
 
 AllFailed = Annotated[bool, typer.Option("--all-failed", help="Everything that failed.")]
 
@@ -76,7 +77,7 @@ def retry(
         chosen = _failed_ids(stores.database) if all_failed else ids or ()
         if not chosen:
             typer.echo("nothing has failed")
-        _each(stores, chosen, "queued", _retry)
+        _each(stores, chosen, "queued", try_again)
 
 
 def repair(data: Data = None, database_url: DatabaseUrl = None, blob_url: BlobUrl = None) -> None:
@@ -113,7 +114,15 @@ def _cancel(stores: Stores, submission_id: str) -> None:
     cancel_submission(stores, DEFAULT_TENANT, submission_id, _embedded_in(stores))
 
 
-def _retry(stores: Stores, submission_id: str) -> None:
+def try_again(stores: Stores, submission_id: str) -> None:
+    """Set a submission out anew, and ask anew for text vectors that could not be made for it.
+
+    Raises SubmissionNotFound, SubmissionNotEnded.
+    """
+    row = find_submission(stores.database, DEFAULT_TENANT, submission_id)
+    # An asking that failed is kept for days, and fails every finish that needs it.
+    for sha256 in row.prompt_sets:
+        request_text_vectors(stores, DEFAULT_TENANT, row.model_key, sha256)
     retry_submission(stores, DEFAULT_TENANT, submission_id, _embedded_in(stores))
 
 

@@ -52,7 +52,13 @@ Samplers = Annotated[
         min=1, help="Sampling processes; by default one per spare core.", show_default=False
     ),
 ]
-Host = Annotated[str, typer.Option(help="Where the API answers; 0.0.0.0 is everywhere.")]
+Host = Annotated[
+    str,
+    typer.Option(
+        help="Where the API answers; 0.0.0.0 is everywhere. It asks for no password: whoever "
+        "reaches it sees what is queued and how it goes."
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 lets the system choose one.")]
 _KEEP = "12h, 30d or forever, from the end of a submission."
 KeepMedia = Annotated[str, typer.Option(help=f"How long copied videos are kept: {_KEEP}")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +18,8 @@ from clipwarden.cli.options import (
     DEFAULT_MAX_JOBS,
     DEFAULT_MAX_QUEUED_MB,
     DEFAULT_MAX_RSS_GROWTH_MB,
-    DEFAULT_MODEL,
     BatchSize,
     BlobUrl,
-    Data,
     DatabaseUrl,
     HostName,
     LogFormat,
@@ -28,7 +27,6 @@ from clipwarden.cli.options import (
     MaxJobs,
     MaxQueuedMb,
     MaxRssGrowth,
-    Model,
     data_folder,
     store_environment,
 )
@@ -40,8 +38,10 @@ from clipwarden.installation import (
 )
 from clipwarden.installation import host_name as this_host
 from clipwarden.serve import work as run_role
+from clipwarden.served_models import model_to_hold
+from ingest.queue.connection import connect
 from ingest.settings import ProcessSettings, StoreSettings, WorkerLimits
-from worker.models.resolve import resolve_model
+from worker.models.card import ModelCard
 
 
 class WorkRole(StrEnum):
@@ -55,7 +55,11 @@ class WorkRole(StrEnum):
 
 RoleOption = Annotated[
     WorkRole | None,
-    typer.Option(help="What it does; a --card or --device means embed.", show_default=False),
+    typer.Option(
+        help="What it does; a --card or --device means embed. `keep` puts back what was lost and "
+        "deletes what is old: one `serve` does that already.",
+        show_default=False,
+    ),
 ]
 Card = Annotated[
     int | None, typer.Option(min=0, help="The number of the card that embeds.", show_default=False)
@@ -64,12 +68,33 @@ Device = Annotated[
     str | None, typer.Option(help="cpu, or what the card is: cuda, hpu.  [default: cuda]")
 ]
 
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A hub id, a local folder, or `starter`: what videos are submitted for, or it gets "
+        "none. By default the one that the installation holds.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="CLIPWARDEN_DATA",
+        help="The data folder of `clipwarden serve` on this machine. It has no default here: "
+        "without it the three variables are needed.",
+        show_default=False,
+    ),
+]
+
 
 def work(
     role: RoleOption = None,
     card: Card = None,
     device: Device = None,
-    model: Model = DEFAULT_MODEL,
+    model: Model = None,
     batch_size: BatchSize = DEFAULT_BATCH_SIZE,
     data: Data = None,
     database_url: DatabaseUrl = None,
@@ -104,7 +129,7 @@ def work(
             limits=WorkerLimits(max_jobs=max_jobs, max_rss_growth_mb=max_rss_growth_mb),
         )
         if wanted is WorkRole.EMBED:
-            model_card = resolve_model(model).to_json()
+            model_card = _model(stores, model).to_json()
             filled = roles.embedder(
                 "embed", shared, model_card, place, batch_size, roles.usable_cores()
             )
@@ -137,6 +162,11 @@ def _stores(data: Path | None, environment: StoreEnvironment) -> StoreSettings:
     if data is None or os.fspath(data) == "" or _is_complete(environment):
         return named_stores(environment)
     return installation_stores(data_folder(data), environment)
+
+
+def _model(stores: StoreSettings, name: str | None) -> ModelCard:
+    with closing(connect(stores.redis_url.get_secret_value())) as redis:
+        return model_to_hold(redis, name)
 
 
 def _is_complete(environment: StoreEnvironment) -> bool:

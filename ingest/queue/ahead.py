@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from ingest.errors import Passing
 from ingest.queue.jobs import AllowlistedJob
 from ingest.queue.leases import Lease
+from prompts.errors import ClipwardenError
+
+# No chunk takes so long to load: who hangs, as on a mount whose server is gone, would keep its
+# lease for ever.
+_PATIENCE_S = 60.0
 
 _log = structlog.get_logger("clipwarden.queue")
 
@@ -25,15 +29,20 @@ class Taken:
 
 
 class Ahead:
-    """At most one job ahead: its data is held in memory, and so is bounded by one chunk."""
+    """At most one job ahead: its data is held in memory, and so is bounded by one chunk.
+
+    `end_hung` is called where that does not come to an end, and is to end the process.
+    """
 
     def __init__(
         self,
         take_next: Callable[[], Taken | None],
         load: Callable[[AllowlistedJob], object],
+        end_hung: Callable[[], None],
     ) -> None:
         self._take_next = take_next
         self._load = load
+        self._end_hung = end_hung
         self._taken: Taken | None = None
         self._thread: threading.Thread | None = None
 
@@ -45,7 +54,10 @@ class Ahead:
     def collect(self) -> Taken | None:
         """Wait for what `start` began and return it, if there was a job."""
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_PATIENCE_S)
+            if self._thread.is_alive():
+                _log.error("loading ahead does not end, ending this process")
+                self._end_hung()
             self._thread = None
         taken, self._taken = self._taken, None
         return taken
@@ -53,7 +65,7 @@ class Ahead:
     def _fetch(self) -> None:
         try:
             self._taken = self._take_next()
-        except Passing as error:
+        except ClipwardenError as error:
             # The main thread will meet it too, and wait.
             _log.warning("nothing taken ahead", code=error.code)
         if self._taken is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from ingest.errors import JobFailed, JobTimedOut, Passing
+from ingest.errors import JobFailed, JobRefused, JobTimedOut, Passing
 from ingest.queue.claims import Claim, Interrupted, Reason
 from ingest.queue.leases import Count, Outcome
 from prompts.errors import ClipwardenError
@@ -21,6 +21,8 @@ LAPSE_BUDGET = 50
 
 # Before the second to the sixth attempt.
 _DELAYS_S = (1.0, 5.0, 20.0, 60.0, 180.0)
+# Before a job is given up again that could not be.
+_GIVE_UP_DELAY_S = 60.0
 
 _log = structlog.get_logger("clipwarden.queue")
 
@@ -46,10 +48,28 @@ class Verdict:
     outcome: Outcome | None
     count: Count = Count.NOTHING
     delay_s: float = 0.0
+    was_stopped: bool = False
+
+    @property
+    def label(self) -> str:
+        """How it is counted: done, retried (after a failure), postponed, handed_back, stopped,
+        dead, lost.
+        """
+        match self.outcome:
+            case None:
+                return "lost"
+            case Outcome.DONE:
+                return "stopped" if self.was_stopped else "done"
+            case Outcome.AGAIN:
+                return "handed_back"
+            case Outcome.LATER:
+                return "retried" if self.count is Count.FAILURE else "postponed"
+            case Outcome.DEAD:
+                return "dead"
 
 
 _BROKEN_OFF = {
-    Reason.STOPPED: Verdict(Outcome.DONE),
+    Reason.STOPPED: Verdict(Outcome.DONE, was_stopped=True),
     Reason.HANDED_BACK: Verdict(Outcome.AGAIN),
     Reason.LOST: Verdict(None),
     # While it was being given up, which waited for the database.
@@ -63,7 +83,8 @@ def attempt(
     """Run a handler once and say what becomes of its job.
 
     `failures` is how often it failed before. An error that trying again won't mend ends the job at
-    once; any other does when the budget is spent.
+    once; any other does when the budget is spent. One that is refused is dead: who can't read it
+    can't report it either.
     """
     try:
         # So often counted where it hung its processes, which then could not give it up.
@@ -74,6 +95,12 @@ def attempt(
         return _after(error, handler, args, claim, failures)
     except Interrupted as interruption:
         return broken_off(interruption)
+
+
+def refused(error: JobRefused) -> Verdict:
+    """What becomes of a job that is not one of ours."""
+    _log.error("job refused", code=error.code, reason=error.message)
+    return Verdict(Outcome.DEAD, Count.FAILURE)
 
 
 def broken_off(interruption: Interrupted) -> Verdict:
@@ -105,11 +132,19 @@ def _timed_out(timeout_s: float) -> JobTimedOut:
 def _after(
     error: ClipwardenError, handler: Handler, args: object, claim: Claim, failures: int
 ) -> Verdict:
+    if isinstance(error, JobRefused):
+        return refused(error)
     if error.retry_helps and failures < FAILURE_BUDGET:
         _log.warning("attempt failed", code=error.code, reason=error.message, failures=failures + 1)
         return Verdict(Outcome.LATER, Count.FAILURE, _DELAYS_S[failures])
     # Until it is recorded: a video that nobody reports would be waited for, for ever.
-    claim.patiently(lambda: handler.give_up(args, error))
+    try:
+        claim.patiently(lambda: handler.give_up(args, error))
+    except JobRefused as reason:
+        return refused(reason)
+    except Exception:
+        _log.exception("a job can't be given up yet", code=error.code)
+        return Verdict(Outcome.LATER, Count.NOTHING, _GIVE_UP_DELAY_S)
     return Verdict(Outcome.DEAD, Count.FAILURE) if error.retry_helps else Verdict(Outcome.DONE)
 
 

@@ -42,6 +42,8 @@ def enqueue_once(
                 result_ttl=0,
                 description=job_id,
             )
+            # RQ did so before: the queue may have been forgotten, as empty, in between.
+            connection.sadd("rq:queues", f"rq:queue:{queue}")
         except DuplicateJobError:
             if not _remove_ended(connection, job_id):
                 return

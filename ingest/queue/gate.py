@@ -101,6 +101,11 @@ class Gate:
         return tuple(sorted(as_text(member) for member in members))
 
     @reaching_queue()
+    def awaits(self, submission_id: str) -> bool:
+        """Whether that submission waits."""
+        return bool(self._connection.sismember(self._waiting, submission_id))
+
+    @reaching_queue()
     def is_awaited(self) -> bool:
         """Whether anybody waits."""
         return bool(self._connection.exists(self._waiting))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import structlog
 from redis import Redis
 from rq.utils import as_text
 
@@ -26,26 +27,34 @@ BEAT_S = 3
 # A job that was given up stays visible this long.
 _DEAD_TTL_S = 7 * 24 * 3600
 
-_QUEUE = "rq:queue:{}"
-_STARTED = "rq:wip:{}"
-_SCHEDULED = "rq:scheduled:{}"
-_FAILED = "rq:failed:{}"
+QUEUE = "rq:queue:{}"
+STARTED = "rq:wip:{}"
+SCHEDULED = "rq:scheduled:{}"
+FAILED = "rq:failed:{}"
 _JOB = "rq:job:{}"
+KNOWN_QUEUES = "rq:queues"
+
+# In a job: the lease under which it was begun. A job that was loaded ahead is leased before that.
+_BEGUN = "clipwarden_begun"
+
+_log = structlog.get_logger("clipwarden.queue")
 
 # To the microsecond: whole seconds would let a lease last up to a second longer.
-_NOW = """
+NOW = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 """
 
-# The first job of the first queue that has one; an id whose job is gone is passed over.
-_TAKE = f"""{_NOW}
+# The first job of the first queue that has one; an id whose job is gone, or whose key holds
+# something else, is passed over. A queue with a leased job is known: the reaper has to find it.
+_TAKE = f"""{NOW}
 for index = 1, #KEYS, 2 do
   local id = redis.call('LPOP', KEYS[index])
   while id do
     local job = 'rq:job:' .. id
-    if redis.call('EXISTS', job) == 1 then
+    if redis.call('TYPE', job).ok == 'hash' then
       redis.call('ZADD', KEYS[index + 1], now + tonumber(ARGV[1]), id .. ':' .. ARGV[2])
+      redis.call('SADD', '{KNOWN_QUEUES}', KEYS[index])
       redis.call('HSET', job, 'status', 'started', 'worker_name', ARGV[3])
       return {{(index + 1) / 2, id}}
     end
@@ -56,18 +65,28 @@ return false
 """
 
 # Removed and put back: a server without memory for more lets a script add once it took away.
-_RENEW = f"""{_NOW}
+_RENEW = f"""{NOW}
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
 return 1
 """
 
-# Whoever removes the member owns the job and decides what becomes of it.
-_SETTLE = f"""{_NOW}
+_BEGIN = f"""
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return {{}} end
+redis.call('HSET', KEYS[1], '{_BEGUN}', ARGV[1])
+return redis.call('HMGET', KEYS[1], ARGV[2], ARGV[3])
+"""
+
+# Whoever removes the member owns the job and decides what becomes of it. A count that is no number
+# begins anew: to stop there would lose the job.
+_SETTLE = f"""{NOW}
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
-if redis.call('EXISTS', KEYS[2]) == 0 then return 1 end
-if ARGV[5] ~= '' then redis.call('HINCRBY', KEYS[2], ARGV[5], 1) end
-redis.call('HDEL', KEYS[2], 'worker_name')
+if redis.call('TYPE', KEYS[2]).ok ~= 'hash' then return 1 end
+if ARGV[5] ~= '' then
+  local answer = redis.pcall('HINCRBY', KEYS[2], ARGV[5], 1)
+  if type(answer) == 'table' and answer.err then redis.call('HSET', KEYS[2], ARGV[5], 1) end
+end
+redis.call('HDEL', KEYS[2], 'worker_name', '{_BEGUN}')
 if ARGV[3] == 'done' then
   redis.call('DEL', KEYS[2])
 elseif ARGV[3] == 'again' then
@@ -83,22 +102,6 @@ else
   redis.call('EXPIRE', KEYS[2], ARGV[4])
 end
 return 1
-"""
-
-_LAPSED = f"""{_NOW}
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)
-"""
-
-_RELEASE_DUE = f"""{_NOW}
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
-for _, id in ipairs(due) do
-  redis.call('ZREM', KEYS[1], id)
-  if redis.call('EXISTS', 'rq:job:' .. id) == 1 then
-    redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
-    redis.call('RPUSH', KEYS[2], id)
-  end
-end
-return #due
 """
 
 # A job that nobody works on is taken out of wherever it waits.
@@ -159,7 +162,7 @@ class Lease:
 def take(connection: Redis, queues: Sequence[str], worker_name: str) -> Lease | None:
     """Lease the next job of the first queue that has one; None where all are empty."""
     lease_id = uuid.uuid4().hex
-    keys = [form.format(name) for name in queues for form in (_QUEUE, _STARTED)]
+    keys = [form.format(name) for name in queues for form in (QUEUE, STARTED)]
     taken = connection.eval(_TAKE, len(keys), *keys, LEASE_S, lease_id, worker_name)
     if taken is None:
         return None
@@ -170,14 +173,14 @@ def take(connection: Redis, queues: Sequence[str], worker_name: str) -> Lease | 
 @reaching_queue()
 def renew(connection: Redis, lease: Lease) -> bool:
     """Put a lease's end off by LEASE_S; says False where it lapsed and was taken away."""
-    key = _STARTED.format(lease.queue)
+    key = STARTED.format(lease.queue)
     return bool(connection.eval(_RENEW, 1, key, lease.member, LEASE_S))
 
 
 @reaching_queue()
 def is_held(connection: Redis, lease: Lease) -> bool:
     """Say whether a lease is still there."""
-    return connection.zscore(_STARTED.format(lease.queue), lease.member) is not None
+    return connection.zscore(STARTED.format(lease.queue), lease.member) is not None
 
 
 @reaching_queue()
@@ -191,28 +194,15 @@ def settle(
 ) -> bool:
     """End a lease and put its job where it belongs; says False where it was not ours any more."""
     keys = (
-        _STARTED.format(lease.queue),
+        STARTED.format(lease.queue),
         _JOB.format(lease.job_id),
-        _QUEUE.format(lease.queue),
-        _SCHEDULED.format(lease.queue),
-        _FAILED.format(lease.queue),
+        QUEUE.format(lease.queue),
+        SCHEDULED.format(lease.queue),
+        FAILED.format(lease.queue),
     )
     seconds = _DEAD_TTL_S if outcome is Outcome.DEAD else delay_s
     arguments = (lease.member, lease.job_id, outcome.value, seconds, count.value)
     return bool(connection.eval(_SETTLE, len(keys), *keys, *arguments))
-
-
-@reaching_queue()
-def lapsed_leases(connection: Redis, queue: str) -> list[Lease]:
-    """The leases of a queue that were not renewed in time."""
-    members = connection.eval(_LAPSED, 1, _STARTED.format(queue))
-    return [Lease.parse(queue, as_text(member)) for member in members]
-
-
-@reaching_queue()
-def release_due(connection: Redis, queue: str) -> int:
-    """Put the jobs whose delay is over back on their queue; returns how many."""
-    return int(connection.eval(_RELEASE_DUE, 2, _SCHEDULED.format(queue), _QUEUE.format(queue)))
 
 
 @reaching_queue()
@@ -222,15 +212,27 @@ def withdraw(connection: Redis, job_id: str) -> bool:
 
 
 @reaching_queue()
-def counted(connection: Redis, job_id: str) -> tuple[int, int]:
-    """How often a job failed, and how often its lease lapsed."""
-    values = connection.hmget(_JOB.format(job_id), [Count.FAILURE.value, Count.LAPSE.value])
-    failures, lapses = (int(value or 0) for value in values)
-    return failures, lapses
+def begin(connection: Redis, lease: Lease) -> tuple[int, int]:
+    """Note that work on a leased job begins; returns what `counted` does."""
+    key, counts = _JOB.format(lease.job_id), (Count.FAILURE.value, Count.LAPSE.value)
+    return _whole(connection.eval(_BEGIN, 1, key, lease.id, *counts) or (None, None))
 
 
 @reaching_queue()
-def known_queues(connection: Redis) -> list[str]:
-    """Every queue that ever held a job, in order of their names."""
-    names = connection.smembers("rq:queues")
-    return sorted(as_text(name).removeprefix("rq:queue:") for name in names)
+def was_begun(connection: Redis, lease: Lease) -> bool:
+    """Say whether anybody began to work on a job under this lease."""
+    begun = connection.hget(_JOB.format(lease.job_id), _BEGUN)
+    return begun is not None and as_text(begun) == lease.id
+
+
+@reaching_queue()
+def counted(connection: Redis, job_id: str) -> tuple[int, int]:
+    """How often a job failed, and how often its lease lapsed while it was worked on."""
+    names = [Count.FAILURE.value, Count.LAPSE.value]
+    return _whole(connection.hmget(_JOB.format(job_id), names))
+
+
+def _whole(values: Sequence[bytes | str | None]) -> tuple[int, int]:
+    """Two counts as numbers; 0 where there is none, or none that is one."""
+    first, second = (int(value) if value and value.isdigit() else 0 for value in values)
+    return first, second

@@ -30,7 +30,7 @@ class Meter(StrEnum):
     BATCH_FRAMES = "batch_frames"
     """Frames that were in those runs, by model key."""
     JOBS = "jobs"
-    """Jobs by outcome: done, retried, dead, lapsed, handed_back, stopped."""
+    """Attempts by outcome: `Verdict.label` says which there are, the reaper adds lapsed."""
     SUBMISSIONS = "submissions"
     """Submissions by their final status."""
     PAUSES = "pauses"

@@ -135,6 +135,16 @@ class Pulse:
         if self._ends_at_s is None:
             self._ends_at_s = time.monotonic() + _SHUTDOWN_GRACE_S
 
+    def end_hung(self) -> None:
+        """End this process, which hangs outside any job; what it holds goes back."""
+        with self._lock:
+            leases = list(self._leases.values())
+        try:
+            for lease in leases:
+                settle(self._connection, lease, Outcome.AGAIN)
+        finally:
+            os._exit(EXIT_HUNG)
+
     def _raise_in_main_thread(self, _number: int, frame: FrameType | None) -> None:
         run = self._run
         if run is None or run.reason is None or run.was_told or not run.can_be_broken_off:

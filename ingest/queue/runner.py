@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 from redis.exceptions import RedisError
 
+from ingest.claiming import require_blobs_at_start
 from ingest.queue.process import (
     EXIT_FAILED,
     EXIT_RECYCLED,
@@ -37,6 +38,7 @@ def run_process(
     end_with_parent()
     try:
         stores = Stores.open(settings.stores, patient=True)
+        require_blobs_at_start(stores)
         worker = build(settings, stores)
     except ClipwardenError as error:
         announce_failure(error)

@@ -25,14 +25,14 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker.base import WorkerStatus
 
-from ingest.errors import JobRefused, Passing
+from ingest.errors import JobRefused, Passing, QueueError, QueueFailed
 from ingest.queue.ahead import Ahead, Taken
-from ingest.queue.attempts import Handler, Verdict, attempt, broken_off
+from ingest.queue.attempts import Handler, Verdict, attempt, broken_off, refused
 from ingest.queue.claims import Claim, Interrupted, Reason
 from ingest.queue.connection import open_queue
 from ingest.queue.identity import WorkerIdentity, worker_name
 from ingest.queue.jobs import AllowlistedJob, fetch_job
-from ingest.queue.leases import Count, Outcome, counted, settle, take
+from ingest.queue.leases import Count, Outcome, begin, settle, take
 from ingest.queue.meters import Meter, add_to_meters
 from ingest.queue.presence import announce_presence, withdraw_presence
 from ingest.queue.pulse import Pulse, Run
@@ -77,14 +77,14 @@ class PinnedWorker(SimpleWorker):
         self._pulse = Pulse(self.connection, self._announce)
         self._taken: Taken | None = None
         loads = any(handler.load for handler in handlers.values())
-        self._ahead = Ahead(self._take, self._load) if loads else None
+        self._ahead = Ahead(self._take, self._load, self._pulse.end_hung) if loads else None
         # Why it ended: because of its limits, or because somebody asked it to.
         self.recycled = self.was_told_to_stop = False
 
     def work(self, *args: Any, **options: Any) -> bool:
         """Work until told to stop, or until a limit is reached."""
         self._pulse.start()
-        with suppress(Passing):
+        with suppress(QueueError):
             self._announce()
         return bool(super().work(*args, **options))
 
@@ -190,8 +190,9 @@ class PinnedWorker(SimpleWorker):
                 _log.error("job refused", code=error.code, reason=error.message)
                 self._pulse.let_go(lease)
                 settle(self.connection, lease, Outcome.DEAD, count=Count.FAILURE)
+                add_to_meters(self.connection, {(Meter.JOBS, "dead"): 1})
                 continue
-            except Passing:
+            except (Passing, QueueFailed):
                 # It lapses.
                 self._pulse.let_go(lease)
                 raise
@@ -218,12 +219,11 @@ class PinnedWorker(SimpleWorker):
         try:
             handler = job.handler_in(self._handlers)
         except JobRefused as error:
-            _log.error("job refused", code=error.code, reason=error.message)
-            return Verdict(Outcome.DEAD, Count.FAILURE)
+            return refused(error)
         claim = Claim(self.connection, taken.lease, run.watch, taken.loaded)
         try:
             run.can_be_broken_off = True
-            failures, _ = claim.patiently(lambda: counted(self.connection, job.id))
+            failures, _ = claim.patiently(lambda: begin(self.connection, taken.lease))
             return attempt(handler, job.args[0], claim, failures, run.timeout_s)
         except Interrupted as interruption:
             # Before or after the attempt.
@@ -242,7 +242,7 @@ class PinnedWorker(SimpleWorker):
                 delay_s=verdict.delay_s,
             )
         ):
-            label = outcome.value
+            label = verdict.label
         add_to_meters(self.connection, {(Meter.JOBS, label): 1})
 
     def _persist(self, step: Callable[[], Answer]) -> Answer:
@@ -250,7 +250,7 @@ class PinnedWorker(SimpleWorker):
         while True:
             try:
                 return step()
-            except Passing as error:
+            except (Passing, QueueFailed) as error:
                 _log.warning("waiting for the queue server", code=error.code, reason=error.message)
                 if self._stop_requested:
                     raise StopRequested from error

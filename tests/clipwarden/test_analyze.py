@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -13,14 +14,20 @@ import pytest
 from sqlalchemy import select
 
 from clipwarden.data_folder import DataFolder
+from clipwarden.migrations import migrate
+from ingest.blobs import BlobStore
+from ingest.claiming import claim_blobs
 from ingest.database import Database, sqlite_url
 from ingest.queue.connection import claim_server
+from ingest.settings import StoreSettings
 from ingest.stores import Stores
+from ingest.submissions import InPlace, find_submission
 from ingest.tables import Sampling, Submission
 from tests.clips import RED, real_clip, write_scenes
 from tests.clipwarden.command import Product
 from tests.drawn import SCENES, write_drawn
 from tests.encoders.tiny_models import clip_folder
+from tests.ingest.submitting import OTHER_WORK, submit_to
 from worker.document import ResultDocument
 from worker.tables import Embedding
 
@@ -246,15 +253,69 @@ def test_two_runs_at_once_on_one_folder_are_refused(product: Product, tmp_path: 
     assert product.analyze(clip)["status"] == "done"
 
 
-def test_stores_of_another_place_are_used(product: Product, tmp_path: Path) -> None:
+def set_up(stores: Stores, database_url: str, blobs: Path) -> None:
+    """Prepare stores that are named by URLs, as `serve` does: `analyze` only joins them."""
+    named = Stores(stores.redis, Database(database_url), BlobStore(str(blobs)))
+    migrate(named.database)
+    claim_blobs(named)
+    named.database.close()
+
+
+def test_stores_of_another_place_are_used(product: Product, tmp_path: Path, stores: Stores) -> None:
     clip = write_scenes(tmp_path / "red.mp4", [(RED, 1.0)])
     blobs, database = tmp_path / "blobs", tmp_path / "elsewhere.db"
     words = ("--blob-url", blobs, "--database-url", sqlite_url(database))
+    set_up(stores, sqlite_url(database), blobs)
     document = product.analyze(*words, clip)
     assert document["status"] == "done"
     assert list(blobs.rglob("embeddings/**/*.npz"))
     assert database.stat().st_size
-    assert not list((product.data / "blobs").iterdir())
+    assert not (product.data / "blobs" / "default").exists()
+
+
+def test_a_named_database_that_nobody_serves_yet_is_not_set_up_by_a_run(
+    product: Product, tmp_path: Path
+) -> None:
+    clip = write_scenes(tmp_path / "red.mp4", [(RED, 1.0)])
+    database = tmp_path / "elsewhere.db"
+    words = ("--model", "starter", "--database-url", sqlite_url(database), clip)
+    done = product.run("analyze", *words)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error[database.outdated]")
+    assert "clipwarden serve" in line
+    opened = sqlite3.connect(database)
+    assert opened.execute("SELECT name FROM sqlite_master").fetchall() == []
+    opened.close()
+
+
+def test_a_run_beside_others_on_the_same_stores_cancels_none_of_other_hosts(
+    product: Product, tmp_path: Path, stores: Stores, store_settings: StoreSettings
+) -> None:
+    theirs = submit_to(stores, in_place=InPlace(tmp_path / "there", "there"), run_id="a" * 32)
+    dead = submit_to(stores, OTHER_WORK, in_place=InPlace(tmp_path, "here"), run_id="b" * 32)
+    product.environment["REDIS_URL"] = store_settings.redis_url.get_secret_value()
+    clip = write_scenes(tmp_path / "red.mp4", [(RED, 1.0)])
+    database_url = store_settings.database_url.get_secret_value()
+    blobs = ("--blob-url", store_settings.blob_url)
+    words = ("--database-url", database_url, *blobs, "--host-name", "here")
+    assert product.analyze(*words, clip)["status"] == "done"
+    statuses = {
+        one: find_submission(stores.database, "default", one).status for one in (theirs, dead)
+    }
+    assert statuses == {theirs: "queued", dead: "cancelled"}
+
+
+def test_a_blob_store_without_what_the_database_knows_is_refused(
+    product: Product, tmp_path: Path
+) -> None:
+    clip = write_scenes(tmp_path / "red.mp4", [(RED, 1.0)])
+    product.analyze(clip)
+    words = ("--model", "starter", "--blob-url", tmp_path / "mistyped", clip)
+    done = product.run("analyze", *words)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error[store.not_ours]")
 
 
 def test_the_database_keeps_the_submission(product: Product, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from redis import Redis
 from clipwarden import queue_server, queue_socket
 from clipwarden.data_folder import DataFolder
 from clipwarden.errors import DataFolderUnusable, ServerFailed
-from clipwarden.events import Event
+from clipwarden.events import Event, What
 from clipwarden.queue_server import (
     QueueServer,
     running_server,
@@ -282,6 +283,32 @@ def test_a_server_that_dies_is_back_with_its_data_at_the_same_place(
         assert events[0].pid != events[3].pid
     assert kinds(events) == ["started", "ready", "died", "started", "ready", "stopped"]
     assert list(runtime.iterdir()) == []
+
+
+def test_a_server_that_freezes_is_killed_and_back_with_its_data(
+    folder: DataFolder, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_server, "_FROZEN_AFTER_S", 2.0)
+    monkeypatch.setattr(queue_server, "_LOOK_PERIOD_S", 0.1)
+    events: list[Event] = []
+    with folder.lock(), watched_server(folder, events.append) as server:
+        client = Redis.from_url(server.url)
+        client.set("before", "the frost")
+        client.waitaof(1, 0, 0)
+        client.close()
+        [started] = [event.pid for event in events if event.what is What.STARTED]
+        assert started is not None
+        psutil.Process(started).suspend()
+
+        def is_back() -> bool:
+            server.check()
+            return [event.what for event in events].count(What.READY) == 2
+
+        wait_for(is_back)
+        assert [event.status for event in events if event.what is What.DIED] == [-signal.SIGKILL]
+        client = Redis.from_url(server.url)
+        assert client.get("before") == b"the frost"
+        client.close()
 
 
 def test_an_adopted_server_that_dies_is_replaced(

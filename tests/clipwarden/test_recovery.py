@@ -18,7 +18,8 @@ from clipwarden.data_folder import DataFolder
 from clipwarden.installation import StoreEnvironment, installation_stores
 from clipwarden.intake import Request, accept, prepare
 from ingest.media.spec import SamplingSpec
-from ingest.queue.leases import Lease, known_queues
+from ingest.queue.leases import Lease
+from ingest.queue.upkeep import known_queues
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT, Status, Submission
 from prompts.loader import load_prompt_set

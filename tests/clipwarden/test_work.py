@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from clipwarden.errors import ModelNotServed, WorkerRefused
 from clipwarden.main import app
-from ingest.queue.connection import claim_server
-from ingest.settings import StoreSettings
+from clipwarden.processes import WorkerProcesses
+from clipwarden.restarts import FOR_A_RUN
+from clipwarden.roles import sampler
+from clipwarden.served_models import model_to_hold
+from ingest.claiming import claim_stores
+from ingest.queue.enqueueing import jobs_waiting
+from ingest.queue.presence import (
+    ModelOnCard,
+    Presence,
+    State,
+    announce_presence,
+    read_presences,
+)
+from ingest.settings import ProcessSettings, StoreSettings
 from ingest.stores import Stores
-from ingest.submissions import installation_id
+from ingest.submissions import unfinished_of
 from tests.clipwarden.command import Product, wait_for
 from tests.clipwarden.service import Service
+from tests.ingest.submitting import HOST, QUEUES, WORK, submit_to
+from tests.worker.fake_encoder import FAKE_CARD
+from worker.models.card import ModelCard
+from worker.models.resolve import resolve_model
 
 
 @pytest.fixture
@@ -26,7 +44,7 @@ def elsewhere(product: Product, stores: Stores, store_settings: StoreSettings) -
         "CLIPWARDEN_DATABASE_URL": store_settings.database_url.get_secret_value(),
         "CLIPWARDEN_BLOB_URL": store_settings.blob_url,
     }
-    claim_server(stores.redis, installation_id(stores.database))
+    claim_stores(stores)
     return product
 
 
@@ -115,3 +133,98 @@ def test_words_that_make_no_sense_are_usage_errors(words: tuple[str, ...]) -> No
     done = CliRunner().invoke(app, ["work", *words])
     assert done.exit_code == 2
     assert "Usage" in done.output
+
+
+@pytest.mark.parametrize("role", ["sample", "embed", "finish", "keep"])
+def test_a_blob_store_that_is_not_the_installation_s_is_refused_before_any_job_is_taken(
+    elsewhere: Product, stores: Stores, tmp_path: Path, role: str
+) -> None:
+    submit_to(stores)
+    waiting = jobs_waiting(stores.redis, QUEUES)
+    elsewhere.environment["CLIPWARDEN_BLOB_URL"] = str(tmp_path / "mistyped")
+    device = ("--device", "cpu", "--model", "starter") if role == "embed" else ()
+    done = elsewhere.run("work", "--role", role, *device)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error[store.not_ours]")
+    assert "CLIPWARDEN_BLOB_URL" in line
+    assert jobs_waiting(stores.redis, QUEUES) == waiting > 0
+
+
+def supervise(workers: WorkerProcesses) -> None:
+    while not workers.all_ready():
+        workers.check()
+
+
+def test_a_process_whose_store_is_gone_when_it_starts_takes_no_job(
+    store_settings: StoreSettings, stores: Stores, tmp_path: Path
+) -> None:
+    submit_to(stores, in_place=None)
+    wrong = store_settings.model_copy(update={"blob_url": str(tmp_path / "mistyped")})
+    role = sampler("sample", ProcessSettings(stores=wrong, host=HOST), 1024 * 1024)
+    with (
+        pytest.raises(WorkerRefused) as caught,
+        WorkerProcesses([role], None, FOR_A_RUN) as workers,
+    ):
+        supervise(workers)
+    assert caught.value.worker_code == "store.not_ours"
+    [row] = unfinished_of(stores.database, WORK)
+    assert row.status == "queued"
+
+
+def held(stores: Stores, card: ModelCard, number: int = 0) -> None:
+    """Let the installation hold a model, as one of its processes would say."""
+    announce_presence(
+        stores.redis,
+        Presence(
+            name=f"embed.other.{number}",
+            role="embed",
+            host="other",
+            pid=1 + number,
+            state=State.IDLE,
+            jobs_done=0,
+            rss_bytes=1,
+            model=ModelOnCard(key=card.key, id=card.id, card=card.to_json(), device="cuda:0"),
+        ),
+    )
+
+
+def test_without_a_name_it_holds_the_model_that_is_served(
+    elsewhere: Product, stores: Stores
+) -> None:
+    card = resolve_model("starter")
+    held(stores, card)
+    service = Service(elsewhere, "work", "--device", "cpu")
+    wait_for(lambda: service.events("ready", "embed") or service.process.poll() is not None)
+    models = [one.model.key for one in read_presences(stores.redis) if one.model and one.pid != 1]
+    assert service.end(signal.SIGTERM) == 0, service.lines
+    assert models == [card.key]
+
+
+def test_without_a_name_and_a_served_model_it_asks_for_one(elsewhere: Product) -> None:
+    done = elsewhere.run("work", "--card", "0")
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error[model.not_served]")
+    assert "--model NAME" in line
+
+
+def test_of_several_served_models_it_takes_none_by_itself(stores: Stores) -> None:
+    held(stores, resolve_model("starter"))
+    held(stores, FAKE_CARD, 1)
+    with pytest.raises(ModelNotServed, match="several") as caught:
+        model_to_hold(stores.redis, None)
+    assert "--model NAME" in caught.value.cure
+    assert model_to_hold(stores.redis, "starter") == resolve_model("starter")
+
+
+def test_a_served_model_that_is_another_or_missing_on_this_host_is_said(stores: Stores) -> None:
+    starter = resolve_model("starter")
+    held(stores, replace(starter, weights_sha256="0" * 64))
+    with pytest.raises(ModelNotServed, match="another model") as caught:
+        model_to_hold(stores.redis, None)
+    assert "--model DIR" in caught.value.cure
+    held(stores, replace(starter, id="a-folder-over-there"))
+    with pytest.raises(ModelNotServed, match="does not have") as caught:
+        model_to_hold(stores.redis, None)
+    assert "--model DIR" in caught.value.cure

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -21,13 +21,17 @@ from rq.utils import as_text
 
 import tests
 from clipwarden.data_folder import DataFolder
+from clipwarden.migrations import migrate
 from clipwarden.queue_server import server_binary
+from ingest.claiming import claim_blobs
 from ingest.errors import Passing
 from ingest.queue.attempts import Handler
 from ingest.queue.connection import connect, open_queue
-from ingest.queue.leases import Lease, release_due
+from ingest.queue.leases import Lease
 from ingest.queue.reaper import Reaper
+from ingest.queue.upkeep import release_due
 from ingest.settings import StoreSettings, WorkerLimits
+from ingest.stores import Stores
 from tests.ingest.queue_worker import QueueWorkerSettings
 
 PATIENCE_S = 30.0
@@ -173,6 +177,9 @@ def store_settings_on(url: str, folder: Path) -> StoreSettings:
 @contextmanager
 def bench_on(settings: StoreSettings, folder: Path) -> Iterator[Bench]:
     """A bench on a queue server; kills the processes that were started on it."""
+    with closing(Stores.open(settings)) as stores:
+        migrate(stores.database)
+        claim_blobs(stores)
     redis = connect(settings.redis_url.get_secret_value())
     bench = Bench(settings, redis, folder)
     try:

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest.errors import DatabaseLocked, JobTimedOut, MediaUnreadable
+from ingest.errors import (
+    DatabaseFailed,
+    DatabaseLocked,
+    JobRefused,
+    JobTimedOut,
+    MediaUnreadable,
+)
 from ingest.queue import claims
 from ingest.queue.attempts import FAILURE_BUDGET, Handler, Verdict, attempt
 from ingest.queue.claims import Claim, Interrupted, Reason, Stopwatch
@@ -88,6 +94,44 @@ def test_giving_up_is_repeated_until_it_is_recorded(claim: Claim) -> None:
     attempt(Handler(raising(error), noted.give_up), "clip", claim, 0, TIMEOUT_S)
     assert noted.errors == [error]
     assert noted.refusals == []
+
+
+def test_what_is_refused_is_dead_at_once_and_not_given_up(claim: Claim) -> None:
+    refusal, noted = JobRefused("malformed.", "Update."), Noted()
+    verdict = attempt(Handler(raising(refusal), noted.give_up), "clip", claim, 0, TIMEOUT_S)
+    assert verdict == Verdict(Outcome.DEAD, Count.FAILURE)
+    assert noted.errors == []
+    # The same where it is noticed only when it is given up.
+    handler = Handler(raising(RuntimeError("oops")), Noted(refusal).give_up)
+    verdict = attempt(handler, "clip", claim, FAILURE_BUDGET, TIMEOUT_S)
+    assert verdict == Verdict(Outcome.DEAD, Count.FAILURE)
+
+
+@pytest.mark.parametrize("failure", [DatabaseFailed("refused.", "Restore."), ValueError("a bug")])
+def test_what_can_not_be_given_up_is_given_up_later(claim: Claim, failure: Exception) -> None:
+    handler = Handler(raising(RuntimeError("oops")), Noted(failure).give_up)
+    verdict = attempt(handler, "clip", claim, FAILURE_BUDGET, TIMEOUT_S)
+    assert (verdict.outcome, verdict.count) == (Outcome.LATER, Count.NOTHING)
+    assert verdict.delay_s > 0
+
+
+@pytest.mark.parametrize(
+    ("ending", "failures", "label"),
+    [
+        (RuntimeError("oops"), 0, "retried"),
+        (RuntimeError("oops"), FAILURE_BUDGET, "dead"),
+        (Interrupted(Reason.POSTPONED, 1.0), 0, "postponed"),
+        (Interrupted(Reason.HANDED_BACK), 0, "handed_back"),
+        (Interrupted(Reason.STOPPED), 0, "stopped"),
+        (Interrupted(Reason.LOST), 0, "lost"),
+        (MediaUnreadable("no video.", "Convert it."), 0, "done"),
+    ],
+)
+def test_attempts_are_counted_by_how_they_ended(
+    claim: Claim, ending: BaseException, failures: int, label: str
+) -> None:
+    handler = Handler(raising(ending), Noted().give_up)
+    assert attempt(handler, "clip", claim, failures, TIMEOUT_S).label == label
 
 
 def test_a_timeout_is_a_failure_like_others(claim: Claim) -> None:

@@ -293,6 +293,19 @@ def test_a_sqlite_file_that_can_not_be_opened_passes(tmp_path: Path) -> None:
         session.execute(text("SELECT 1"))
 
 
+def test_a_sqlite_file_that_may_not_be_written_passes(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    opened(sqlite_url(path)).close()
+    database = Database(f"sqlite:///file:{path}?mode=ro&uri=true")
+    with (
+        pytest.raises(DatabaseUnavailable, match="can't be written") as caught,
+        database.begin() as session,
+    ):
+        upsert(session, box(1))
+    assert "rights of its file" in caught.value.cure
+    database.close()
+
+
 def test_a_sqlite_file_may_have_any_name(tmp_path: Path) -> None:
     path = tmp_path / "what? 100%25 #1.db"
     database = opened(sqlite_url(path))
@@ -338,7 +351,7 @@ def test_every_way_to_write_postgresql_means_the_same_driver(
 
 def test_a_reader_on_postgresql_can_not_write(postgres_url: str) -> None:
     database = opened(postgres_url)
-    with pytest.raises(DatabaseFailed, match="read-only"), database.read() as session:
+    with pytest.raises(DatabaseUnavailable, match="can't be written"), database.read() as session:
         upsert(session, box(1))
     with database.begin() as session:
         upsert(session, box(1))

@@ -9,6 +9,7 @@ import pytest
 from ingest.endings import cancel, cancel_runs, fail, fail_all, release, retry
 from ingest.errors import (
     MediaUnreadable,
+    StillRunning,
     SubmissionEnded,
     SubmissionNotEnded,
     SubmissionNotFound,
@@ -28,6 +29,7 @@ from tests.ingest.submitting import (
     ATTEMPT,
     EMBED_QUEUE,
     ERROR,
+    HOST,
     OTHER_WORK,
     QUEUES,
     SAMPLE_QUEUE,
@@ -194,6 +196,62 @@ def test_a_cancel_waits_until_the_job_that_runs_has_ended(stores: Stores) -> Non
     assert not stores.blobs.exists(key)
 
 
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a worker that never ends its job for no longer than a test may."""
+    monkeypatch.setattr("ingest.endings._STOP_WAIT_S", 0.1)
+
+
+@pytest.mark.usefixtures("little_patience")
+def test_a_cancel_tells_of_a_worker_that_does_not_let_go_and_can_be_done_again(
+    stores: Stores,
+) -> None:
+    submission_id = submit_to(stores)
+    key = queue_chunk(stores)
+    lease = take(stores.redis, [SAMPLE_QUEUE], "somebody who is frozen")
+    assert lease is not None
+    for _ in range(2):
+        with pytest.raises(StillRunning, match="still has 1 of its jobs") as caught:
+            cancel(stores, "default", submission_id, never)
+        assert "15 s" in caught.value.cure
+        assert status_of(stores, submission_id) == "cancelled"
+        assert stores.blobs.exists(key)
+    # What the reaper does once the lease has lapsed.
+    settle(stores.redis, lease, Outcome.AGAIN)
+    cancel(stores, "default", submission_id, never)
+    assert traces(stores) == []
+    assert not stores.blobs.exists(key)
+    with pytest.raises(SubmissionEnded):
+        cancel(stores, "default", submission_id, never)
+
+
+@pytest.mark.usefixtures("little_patience")
+def test_a_job_that_nobody_could_end_does_for_who_submits_the_same(stores: Stores) -> None:
+    first = submit_to(stores)
+    lease = take(stores.redis, [SAMPLE_QUEUE], "somebody who is frozen")
+    assert lease is not None
+    with pytest.raises(StillRunning):
+        cancel(stores, "default", first, never)
+    second = submit_to(stores)
+    settle(stores.redis, lease, Outcome.AGAIN)
+    assert len(queued(stores, SAMPLE_QUEUE)) == 1
+    assert Gate(stores.redis, WORK).waiting() == (second,)
+    assert Gate(stores.redis, WORK).pending() == (sample_job_id(WORK),)
+    with pytest.raises(SubmissionEnded):
+        cancel(stores, "default", first, never)
+
+
+@pytest.mark.usefixtures("little_patience")
+def test_one_run_that_is_not_let_go_of_keeps_no_other_from_being_cancelled(stores: Stores) -> None:
+    submit_to(stores, run_id="r" * 32)
+    other = submit_to(stores, OTHER_WORK, run_id="r" * 32)
+    assert take(stores.redis, [SAMPLE_QUEUE], "somebody who is frozen") is not None
+    assert cancel_runs(stores, "default", never, host=HOST) == 2
+    assert {row_of(stores, other).status} == {"cancelled"}
+    assert Gate(stores.redis, OTHER_WORK).pending() == ()
+    assert queued(stores, SAMPLE_QUEUE) == []
+
+
 @pytest.mark.parametrize("is_running", [False, True])
 def test_who_joins_while_a_work_is_released_is_set_out_anew(
     stores: Stores, is_running: bool
@@ -227,8 +285,8 @@ def test_runs_whose_command_is_gone_are_cancelled_and_what_was_left_to_the_queue
     foreign = submit_to(stores, other, run_id="r" * 32)
     failed = submit_to(stores, run_id="r" * 32)
     fail(stores, WORK, failed, ERROR)
-    assert cancel_runs(stores, "default", never) == 1
-    assert cancel_runs(stores, "default", never) == 0
+    assert cancel_runs(stores, "default", never, host=HOST) == 1
+    assert cancel_runs(stores, "default", never, host=HOST) == 0
     statuses = [status_of(stores, one) for one in (run, left, failed)]
     assert statuses == ["cancelled", "queued", "failed"]
     assert row_of(stores, foreign, "other").status == "queued"

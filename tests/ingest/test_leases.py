@@ -18,23 +18,24 @@ from rq.job import JobStatus
 from rq.registry import StartedJobRegistry
 from rq.utils import as_text
 
-from ingest.errors import QueueFull, QueueUnavailable
+from ingest.errors import Passing, QueueFailed, QueueFull, QueueUnavailable
 from ingest.queue.connection import connect, open_queue
 from ingest.queue.enqueueing import enqueue_once, job_has_failed
 from ingest.queue.leases import (
     Count,
     Lease,
     Outcome,
+    begin,
     counted,
     is_held,
-    lapsed_leases,
-    release_due,
     renew,
     settle,
     take,
+    was_begun,
     withdraw,
 )
 from ingest.queue.payloads import TextJob
+from ingest.queue.upkeep import lapsed_leases, release_due
 from ingest.stores import Stores
 from tests.ingest.queue_bench import leases_of
 
@@ -291,3 +292,55 @@ def test_a_server_that_is_gone_is_an_outage(redis: Redis) -> None:
         pytest.raises(QueueUnavailable),
     ):
         take(nowhere, ["jobs"], "me")
+
+
+def test_a_key_that_holds_something_else_is_no_outage(redis: Redis) -> None:
+    redis.set("rq:wip:jobs", "no set")
+    with pytest.raises(QueueFailed, match="WRONGTYPE") as caught:
+        is_held(redis, Lease("jobs", "one", "0" * 32))
+    assert not isinstance(caught.value, Passing)
+    redis.delete("rq:wip:jobs")
+    redis.set("rq:queue:jobs", "no list")
+    with pytest.raises(QueueFailed, match="WRONGTYPE"):
+        take(redis, ["jobs"], "me")
+
+
+def test_what_the_server_says_of_itself_is_an_outage(redis: Redis) -> None:
+    redis.config_set("min-replicas-to-write", "1")
+    try:
+        with pytest.raises(QueueUnavailable):
+            renew(redis, Lease("jobs", "one", "0" * 32))
+        with pytest.raises(QueueUnavailable):
+            take(redis, ["jobs"], "me")
+    finally:
+        redis.config_set("min-replicas-to-write", "0")
+
+
+def test_an_id_whose_key_holds_no_job_is_passed_over(redis: Redis) -> None:
+    enqueue(redis, "jobs", "broken", "one")
+    redis.set("rq:job:broken", "no hash")
+    assert taken(redis, "jobs").job_id == "one"
+
+
+def test_a_count_that_is_no_number_loses_no_job(redis: Redis) -> None:
+    enqueue(redis, "jobs", "one")
+    redis.hset("rq:job:one", Count.FAILURE.value, "many")
+    assert counted(redis, "one") == (0, 0)
+    assert settle(redis, taken(redis, "jobs"), Outcome.AGAIN, count=Count.FAILURE)
+    assert counted(redis, "one") == (1, 0)
+    assert waiting(redis, "jobs") == ["one"]
+
+
+def test_a_job_is_begun_under_one_lease_only(redis: Redis) -> None:
+    enqueue(redis, "jobs", "one")
+    first = taken(redis, "jobs")
+    assert not was_begun(redis, first)
+    assert begin(redis, first) == (0, 0)
+    assert was_begun(redis, first)
+    settle(redis, first, Outcome.AGAIN, count=Count.LAPSE)
+    second = taken(redis, "jobs")
+    assert not was_begun(redis, second)
+    assert begin(redis, second) == (0, 1)
+    redis.delete("rq:job:one")
+    assert begin(redis, second) == (0, 0)
+    assert status_of(redis, "one") is None

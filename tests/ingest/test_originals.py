@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from ingest.errors import BlobCorrupt, MediaChanged, MediaNotFound
 from ingest.keys import media_key
-from ingest.originals import open_original
+from ingest.originals import open_original, remove_leftovers
 from ingest.queue.payloads import Work
 from ingest.stores import Stores
 from ingest.submissions import InPlace, unfinished_of
@@ -130,3 +133,38 @@ def test_a_file_that_is_not_what_was_submitted_does_not_pass(
         path.write_bytes(content)
     with pytest.raises(error, match=r"a clip\.mp4"), open_original(stores, THIS, rows, HOST):
         pass
+
+
+def test_what_killed_processes_fetched_is_deleted_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    host = socket.gethostname()
+    # Larger than the numbers that a kernel gives out.
+    dead, alive = 2**30, os.getppid()
+    leftovers = [f"clipwarden-{host}-{pid}-abc_1" for pid in (dead, os.getpid())]
+    others = [
+        f"clipwarden-{host}-{alive}-abc_1",
+        f"clipwarden-another.host-{dead}-abc_1",
+        f"clipwarden-{dead}",
+        "somebody's",
+    ]
+    for name in (*leftovers, *others):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "original").write_bytes(b"video")
+    (tmp_path / f"clipwarden-{host}-{dead}-link").symlink_to(tmp_path / others[-1])
+    remove_leftovers()
+    assert {path.name for path in tmp_path.iterdir()} == {*others, f"clipwarden-{host}-{dead}-link"}
+
+
+def test_a_fetched_copy_lies_in_a_folder_that_names_who_fetched_it(
+    stores: Stores, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = wanting(stores, None)
+    copy(stores, path)
+    monkeypatch.setattr(stores.blobs, "local_path", lambda _key: None)
+    with open_original(stores, THIS, rows, HOST) as original:
+        folder = original.path.parent
+        assert folder.name.startswith(f"clipwarden-{socket.gethostname()}-{os.getpid()}-")
+        assert original.path.read_bytes() == CONTENT
+    assert not folder.exists()

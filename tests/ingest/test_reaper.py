@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -18,8 +19,9 @@ from ingest.queue.attempts import LAPSE_BUDGET, Handler
 from ingest.queue.claims import Claim
 from ingest.queue.connection import connect, open_queue
 from ingest.queue.enqueueing import job_has_failed
-from ingest.queue.leases import LEASE_S, Count, Lease, counted, is_held, lapsed_leases, take
+from ingest.queue.leases import LEASE_S, Count, Lease, begin, counted, is_held, take
 from ingest.queue.reaper import Reaper
+from ingest.queue.upkeep import known_queues, lapsed_leases
 from ingest.stores import Stores
 from prompts.errors import ClipwardenError
 from tests.ingest.queue_bench import MortalServer, leases_of
@@ -57,6 +59,7 @@ def lapsed(redis: Redis, *names: str) -> list[Lease]:
         open_queue("jobs", redis).enqueue("kind", {"of": name}, job_id=name)
         lease = take(redis, ["jobs"], "dead")
         assert lease is not None
+        begin(redis, lease)
         redis.zadd("rq:wip:jobs", {lease.member: time.time() - 1})
         leases.append(lease)
     return leases
@@ -73,6 +76,81 @@ def test_a_lapsed_job_comes_back_at_the_front_counted_as_a_lapse(redis: Redis) -
     assert waiting(redis) == ["one", "two"]
     assert counted(redis, "one") == (0, 1)
     assert leases_of(redis, "jobs") == []
+
+
+def test_a_job_that_was_only_loaded_ahead_is_not_counted_for_its_workers_death(
+    redis: Redis,
+) -> None:
+    [lease] = lapsed(redis, "one")
+    redis.hset("rq:job:one", "clipwarden_begun", "an earlier lease")
+    Reaper(redis, {}).reap()
+    assert waiting(redis) == [lease.job_id]
+    assert counted(redis, "one") == (0, 0)
+
+
+def test_from_the_third_lapse_on_a_job_waits_longer_and_longer(redis: Redis) -> None:
+    reaper, delays_s = Reaper(redis, {}), []
+    for lapses in range(LAPSE_BUDGET):
+        redis.flushall()
+        lapsed(redis, "one")
+        redis.hset("rq:job:one", Count.LAPSE.value, lapses)
+        reaper.reap()
+        due_s = redis.zscore("rq:scheduled:jobs", "one")
+        delays_s.append(0.0 if due_s is None else due_s - redis.time()[0])
+        assert counted(redis, "one") == (0, lapses + 1)
+    assert delays_s[:2] == [0.0, 0.0]
+    assert delays_s[2:5] == pytest.approx([5, 10, 20], abs=2)
+    assert delays_s[-1] == pytest.approx(300, abs=2)
+
+
+class DistantRedis(Redis):
+    """A queue server far away: every round trip takes a while."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        time.sleep(0.1)
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py
+
+
+def test_many_queues_on_a_distant_server_are_no_outage(redis: Redis) -> None:
+    lapsed(redis, "one")
+    for number in range(12):
+        open_queue(f"queue-{number}", redis).enqueue("kind", {})
+    distant = DistantRedis(connection_pool=redis.connection_pool)
+    Reaper(distant, {}).reap()
+    assert waiting(redis) == ["one"]
+
+
+def test_keys_that_are_not_ours_keep_no_other_job_from_coming_back(redis: Redis) -> None:
+    lapsed(redis, "broken", "counted", "one")
+    redis.set("rq:job:broken", "no hash")
+    redis.hset("rq:job:counted", Count.LAPSE.value, "many")
+    open_queue("another", redis).enqueue("kind", {})
+    redis.set("rq:wip:another", "no set")
+    redis.set("rq:scheduled:another", "no set")
+    reaper = Reaper(redis, {})
+    reaper.reap()
+    reaper.release_due()
+    assert sorted(waiting(redis)) == ["counted", "one"]
+    assert counted(redis, "counted") == (0, 1)
+
+
+def test_queues_that_hold_nothing_are_forgotten_until_they_do(redis: Redis) -> None:
+    lapsed(redis, "started")
+    open_queue("full", redis).enqueue("kind", {})
+    for state in ("scheduled", "failed"):
+        open_queue(state, redis).enqueue("kind", {})
+        redis.delete(f"rq:queue:{state}")
+        redis.zadd(f"rq:{state}:{state}", {"one": time.time() + 60})
+    open_queue("empty", redis).enqueue("kind", {}, job_id="gone")
+    assert take(redis, ["empty"], "me") is not None
+    redis.delete("rq:wip:empty")
+    reaper = Reaper(redis, {})
+    reaper.forget_empty_queues()
+    assert known_queues(redis) == ["failed", "full", "jobs", "scheduled"]
+    # As if it had been forgotten between RQ's two steps of queueing.
+    redis.srem("rq:queues", "rq:queue:full")
+    assert take(redis, ["full"], "me") is not None
+    assert "full" in known_queues(redis)
 
 
 def test_a_lease_that_is_kept_is_left_alone(redis: Redis) -> None:
@@ -120,8 +198,11 @@ def test_a_job_whose_workers_die_again_and_again_is_given_up(redis: Redis) -> No
     reaper = Reaper(redis, given_up.handlers)
     reaper.reap()
     assert given_up.noted == []
+    redis.zadd("rq:scheduled:jobs", {"one": 0})
+    reaper.release_due()
     last = take(redis, ["jobs"], "dead")
     assert last is not None
+    begin(redis, last)
     redis.zadd("rq:wip:jobs", {last.member: time.time() - 1})
     reaper.reap()
     assert given_up.noted == [({"of": "one"}, "queue.job_lapsed")]

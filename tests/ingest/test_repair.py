@@ -19,6 +19,7 @@ from ingest.queue.leases import Count, Outcome, settle, take
 from ingest.queue.names import FINISH_QUEUE, Priority
 from ingest.repair import Repaired, repair
 from ingest.stores import Stores
+from ingest.tables import Status
 from ingest.works import embed_job_id, end_job, queue_finish, sample_job_id
 from tests.ingest.submitting import (
     ATTEMPT,
@@ -31,6 +32,7 @@ from tests.ingest.submitting import (
     embed_job,
     never,
     queued,
+    row_of,
     submit_to,
 )
 
@@ -188,3 +190,32 @@ def test_pixels_whose_job_is_gone_hold_sampling_back_no_longer(stores: Stores) -
     backlog.add(WORK.model_key, Priority.LOW, "gone", 1000)
     repair(stores, never)
     assert backlog.bytes_ahead_of(WORK.model_key, Priority.LOW) == 10
+
+
+def refuse(stores: Stores, queue: str) -> None:
+    """Do as a worker does that can't read the next job."""
+    lease = take(stores.redis, [queue], "of another release")
+    assert lease is not None
+    assert settle(stores.redis, lease, Outcome.DEAD, count=Count.FAILURE)
+
+
+def test_what_is_refused_again_and_again_fails_at_last(stores: Stores) -> None:
+    ids = [submit_to(stores), submit_to(stores)]
+    for _ in range(3):
+        refuse(stores, SAMPLE_QUEUE)
+        repair(stores, never)
+        assert [row_of(stores, one).status for one in ids] == [Status.QUEUED] * 2
+    refuse(stores, SAMPLE_QUEUE)
+    repair(stores, never)
+    rows = [row_of(stores, one) for one in ids]
+    assert {(row.status, row.error_code) for row in rows} == {(Status.FAILED, "queue.job_refused")}
+    assert repair(stores, never) == Repaired(0, ())
+
+
+def test_what_can_not_be_looked_at_keeps_nothing_else_from_being_repaired(stores: Stores) -> None:
+    submit_to(stores)
+    other = submit_to(stores, OTHER_WORK)
+    stores.redis.flushall()
+    stores.redis.set(f"clipwarden:waiting:{WORK.id}", "no set")
+    assert repair(stores, never).lost == (other,)
+    assert Gate(stores.redis, OTHER_WORK).awaits(other)

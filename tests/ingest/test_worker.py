@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import as_text
 
+from ingest.queue.ahead import Ahead
 from ingest.queue.enqueueing import job_has_failed
 from ingest.queue.leases import counted, withdraw
 from ingest.queue.meters import Meter, read_meters
@@ -176,6 +178,20 @@ def test_after_deaths_and_frosts_no_job_is_left_and_the_thawed_work_on(
 ) -> None:
     assert aftermath.left == []
     assert {"thaw-1", "thaw-2"} <= set(aftermath.committed)
+
+
+def test_loading_that_hangs_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.queue.ahead._PATIENCE_S", 0.05)
+    thaw, ended = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        thaw.wait()
+
+    ahead = Ahead(hang, lambda job: job, ended.set)
+    ahead.start()
+    assert ahead.collect() is None
+    assert ended.is_set()
+    thaw.set()
 
 
 def test_loading_overlaps_work(bench: Bench) -> None:

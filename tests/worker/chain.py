@@ -22,7 +22,7 @@ from ingest.queue.connection import open_queue
 from ingest.queue.enqueueing import jobs_waiting
 from ingest.queue.identity import WorkerIdentity
 from ingest.queue.jobs import FINISH, SAMPLE, AllowlistedJob, fetch_job
-from ingest.queue.leases import Lease, Outcome, known_queues, release_due, settle, take
+from ingest.queue.leases import Lease, Outcome, settle, take
 from ingest.queue.names import (
     FINISH_QUEUE,
     Priority,
@@ -33,6 +33,7 @@ from ingest.queue.names import (
     text_queue,
 )
 from ingest.queue.payloads import Work
+from ingest.queue.upkeep import known_queues, release_due
 from ingest.queue.worker import build_worker
 from ingest.repair import Repaired, repair
 from ingest.sampling import SamplingJobs, sampling_key

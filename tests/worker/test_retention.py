@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from ingest.database import Base
-from ingest.keys import pixels_key
+from ingest.errors import DatabaseLocked, StillRunning
+from ingest.keys import media_key, pixels_key
+from ingest.queue.leases import Outcome, settle
+from ingest.submissions import announce_media
 from ingest.tables import DEFAULT_TENANT, Chunk, Media, Sampling, Status, Submission
 from tests.clips import BLUE, write_scenes
-from tests.worker.chain import Chain, Submitted
+from tests.worker.chain import HOST, SAMPLE_QUEUE, Chain, Submitted
+from worker import retention
 from worker.results import read_document, read_scores
-from worker.retention import delete_expired, purge, sweep_pixels
+from worker.retention import delete_expired, purge
 from worker.settings import Retention
+from worker.sweeping import sweep_partial, sweep_pixels
 from worker.tables import Embedding, Result, SegmentRow
 
 DAY_S = 24 * 3600.0
@@ -128,6 +136,65 @@ def test_what_is_young_or_being_worked_on_is_kept(chain: Chain, blue: Path, age:
 
 
 @pytest.mark.every_backend
+@pytest.mark.parametrize(
+    ("kept", "listed"),
+    [
+        (Retention(media_s=DAY_S), "_expired_media"),
+        (Retention(embeddings_s=DAY_S), "_expired_media"),
+        (Retention(results_s=DAY_S), "_expired_submissions"),
+    ],
+)
+def test_who_submits_a_video_that_is_about_to_be_deleted_keeps_it(
+    chain: Chain, blue: Path, monkeypatch: pytest.MonkeyPatch, kept: Retention, listed: str
+) -> None:
+    finished(chain, blue, days_ago=2, host=None)
+    late: list[Submitted] = []
+    find = getattr(retention, listed)
+
+    def submitted_meanwhile(*arguments: object) -> object:
+        found = find(*arguments)
+        late.append(chain.submit(blue, host=None))
+        return found
+
+    monkeypatch.setattr(retention, listed, submitted_meanwhile)
+    delete_expired(chain.stores, kept)
+    assert kinds_left(chain, late[0]) == EVERYTHING
+    blue.unlink()
+    chain.run()
+    assert chain.status(late[0]) == Status.DONE
+
+
+@pytest.mark.every_backend
+@pytest.mark.parametrize(("days_ago", "left"), [(0.5, {"media"}), (2.0, set())])
+def test_a_copy_that_nobody_came_to_submit_is_deleted_after_a_day(
+    chain: Chain, blue: Path, days_ago: float, left: set[str]
+) -> None:
+    kept = finished(chain, blue)
+    work = kept.work.model_copy(update={"media_sha256": "f" * 64})
+    announce_media(chain.stores, work, 5)
+    chain.stores.blobs.put(media_key(work.tenant, work.media_sha256), b"video")
+    for row in chain.rows(Media):
+        with chain.stores.database.begin() as session:
+            media = session.get_one(Media, (row.tenant, row.sha256))
+            media.created_at = datetime.now(UTC) - timedelta(days=days_ago)
+    assert delete_expired(chain.stores, Retention()) == (0 if left else 1)
+    assert kinds_left(chain, Submitted("", work)) == left
+    assert kinds_left(chain, kept) == EVERYTHING
+
+
+def test_what_killed_writers_left_is_deleted_after_a_day(chain: Chain, blue: Path) -> None:
+    submitted = finished(chain, blue)
+    copy = chain.stores.blobs.local_path(media_key(DEFAULT_TENANT, submitted.work.media_sha256))
+    assert copy is not None
+    old, young = (copy.with_name(f"original.{name}.tmp") for name in ("old", "young"))
+    for path, age_s in ((old, 2 * DAY_S), (young, DAY_S / 2), (copy, 2 * DAY_S)):
+        path.touch()
+        os.utime(path, (time.time() - age_s,) * 2)
+    sweep_partial(chain.stores)
+    assert (old.exists(), young.exists(), copy.exists()) == (False, True, True)
+
+
+@pytest.mark.every_backend
 def test_another_tenants_media_of_the_same_content_is_left_alone(chain: Chain, blue: Path) -> None:
     submitted = finished(chain, blue, days_ago=0.5)
     with chain.stores.database.begin() as session:
@@ -182,6 +249,39 @@ def test_who_submits_while_it_is_purged_is_purged_too(
     assert kinds_left(chain, first) == set()
 
 
+def test_a_purge_deletes_nothing_while_a_worker_does_not_let_go(
+    chain: Chain, blue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.endings._STOP_WAIT_S", 0.1)
+    submitted = chain.submit(blue, host=HOST)
+    chain.stores.blobs.put(media_key(DEFAULT_TENANT, submitted.work.media_sha256), b"copy")
+    frozen = chain.take(SAMPLE_QUEUE)
+    sha256 = submitted.work.media_sha256
+    with pytest.raises(StillRunning):
+        purge(chain.stores, DEFAULT_TENANT, sha256)
+    assert chain.status(submitted) == Status.CANCELLED
+    assert kinds_left(chain, submitted) == {"media"}
+    settle(chain.stores.redis, frozen.lease, Outcome.AGAIN)
+    assert purge(chain.stores, DEFAULT_TENANT, sha256).submission_ids == (submitted.id,)
+    assert set(rows_of(chain, submitted).values()) == {0}
+    assert kinds_left(chain, submitted) == set()
+
+
+def test_a_database_in_use_keeps_no_purge_from_its_end(
+    chain: Chain, blue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = finished(chain, blue)
+
+    def in_use() -> None:
+        raise DatabaseLocked("It is in use.", "Wait.")
+
+    monkeypatch.setattr(chain.stores.database, "forget_deleted", in_use)
+    with capture_logs() as logs:
+        purge(chain.stores, DEFAULT_TENANT, submitted.work.media_sha256)
+    assert set(rows_of(chain, submitted).values()) == {0}
+    assert "It is in use." in {line.get("reason") for line in logs}
+
+
 def test_only_pixels_that_nobody_needs_are_swept(chain: Chain, blue: Path) -> None:
     waiting = chain.submit(blue)
     chain.sample()
@@ -200,7 +300,6 @@ def test_a_deleted_row_is_overwritten_in_the_file(chain: Chain, blue: Path) -> N
     marked = blue.rename(blue.with_name("a-name-that-nobody-may-find.mp4"))
     submitted = finished(chain, marked)
     purge(chain.stores, DEFAULT_TENANT, submitted.work.media_sha256)
-    chain.stores.database.forget_deleted()
     with chain.stores.database.read() as session:
         assert session.scalar(text("PRAGMA secure_delete")) == 1
     path = Path(str(chain.stores.database.engine.url.database))
