@@ -170,12 +170,12 @@ def test_an_override_takes_what_rq_gives(ours: type, name: str, theirs: type) ->
 def test_keys_are_named_as_rq_names_them(queue_server: str) -> None:
     with Redis.from_url(queue_server) as connection:
         queue = Queue("jobs", connection=connection)
-        assert queue.key == leases._QUEUE.format("jobs")
+        assert queue.key == leases.QUEUE.format("jobs")
         assert queue.redis_queues_keys == "rq:queues"
         for kind, form in (
-            (StartedJobRegistry, leases._STARTED),
-            (ScheduledJobRegistry, leases._SCHEDULED),
-            (FailedJobRegistry, leases._FAILED),
+            (StartedJobRegistry, leases.STARTED),
+            (ScheduledJobRegistry, leases.SCHEDULED),
+            (FailedJobRegistry, leases.FAILED),
         ):
             assert kind("jobs", connection=connection).key == form.format("jobs")
         assert Job.key_for("one") == leases._JOB.format("one")
