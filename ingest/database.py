@@ -72,7 +72,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
-    python_type = datetime  # type: ignore[assignment]  # a property of the base
+    python_type = datetime
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Take times that know their zone only; SQLite keeps none."""
