@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from clipwarden.bench.queue import Row, as_json, measure
 from clipwarden.cli.options import Format, FormatOption
 from clipwarden.data_folder import DataFolder
 from clipwarden.queue_server import running_server
 from ingest.queue.connection import connect
+
+if TYPE_CHECKING:
+    from clipwarden.bench.queue import Row
 
 app = typer.Typer(help="Measure what things cost on this machine.", no_args_is_help=True)
 
@@ -48,6 +50,9 @@ def queue(
 
       clipwarden bench queue --videos 10 --videos 10000 --format json
     """
+    # Here: RQ's workers take half a second to import, which every other command would wait for.
+    from clipwarden.bench.queue import as_json, measure
+
     with tempfile.TemporaryDirectory(prefix="clipwarden-bench-") as name:
         folder = DataFolder.prepare(Path(name))
         with folder.lock(), running_server(folder) as url:

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from clipwarden.chaos.disturbance import Plan
-from clipwarden.chaos.run import ChaosSettings, Outcome, run_chaos
 from clipwarden.cli.errors import EXIT_FAILED
 from clipwarden.cli.options import Format, FormatOption
+
+if TYPE_CHECKING:
+    from clipwarden.chaos.run import Outcome
 
 Videos = Annotated[int, typer.Option(min=1, max=65535, help="How many short videos to analyse.")]
 ClipSeconds = Annotated[float, typer.Option(min=0.25, help="How long each of them is.")]
@@ -63,6 +64,10 @@ def chaos(
 
       clipwarden chaos --videos 2000 --keep trial/
     """
+    # Here: what draws videos takes long to import, which every other command would wait for.
+    from clipwarden.chaos.disturbance import Plan
+    from clipwarden.chaos.run import ChaosSettings, run_chaos
+
     settings = ChaosSettings(
         videos=videos,
         clip_s=clip_s,
