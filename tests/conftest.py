@@ -39,6 +39,15 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_are_heard() -> None:
+    """Undo what a shell does to jobs in the background: they, and all they start, ignore Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, handler)
+
+
 @pytest.fixture(autouse=True)
 def signal_handlers_as_before() -> Iterator[None]:
     """Take back the handlers that RQ's workers leave in the process of the tests."""
