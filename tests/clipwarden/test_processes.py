@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from clipwarden.events import Event, What
 from clipwarden.interrupts import interrupts_held
 from clipwarden.processes import WorkerProcesses
 from clipwarden.restarts import FOR_A_RUN, FOR_A_SERVICE, Deaths
+from ingest.claiming import claim_blobs
 from ingest.settings import ProcessSettings, StoreSettings
+from ingest.stores import Stores
 from tests.clipwarden.command import wait_for
 
 
@@ -43,6 +46,11 @@ def scripted(folder: Path, name: str, script: str) -> Role:
 
 class NoSettings(BaseModel):
     """What a scripted process does not read."""
+
+
+@pytest.fixture(autouse=True)
+def installed(stores: Stores) -> None:
+    """Prepare database and blob store: a worker joins no installation that is not there."""
 
 
 @pytest.fixture
@@ -425,6 +433,8 @@ def test_settings_reach_the_process_whatever_its_encoding(
     store_settings: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    stores = store_settings.model_copy(update={"blob_url": str(tmp_path / "Gerät")})
-    with WorkerProcesses([finisher(stores)], tmp_path) as workers:
+    elsewhere = store_settings.model_copy(update={"blob_url": str(tmp_path / "Gerät")})
+    with closing(Stores.open(elsewhere)) as stores:
+        claim_blobs(stores)
+    with WorkerProcesses([finisher(elsewhere)], tmp_path) as workers:
         checked_until(workers, workers.all_ready)
