@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -195,8 +195,8 @@ def _submission(
         sampling=row.sampling,
         media_sha256=row.media_sha256,
         host=row.host,
-        created_at=_utc(row.created_at),
-        finished_at=None if row.finished_at is None else _utc(row.finished_at),
+        created_at=row.created_at,
+        finished_at=row.finished_at,
         progress=None if progress is None or status.is_final else ProgressInfo.of(progress),
         error=error,
     )
@@ -238,8 +238,3 @@ def _counts(database: Database) -> dict[Status, int]:
     with database.read() as session:
         found = {str(status): count for status, count in session.execute(query)}
     return {status: found.get(status.value, 0) for status in Status}
-
-
-def _utc(moment: datetime) -> datetime:
-    """SQLite gives times back without the zone that all of them are in."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
