@@ -64,7 +64,16 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def started() -> list[psutil.Process]:
     """The workers among this process's children, with dead ones that nobody waited for."""
-    return [child for child in psutil.Process().children() if child.name().startswith("python")]
+    children = psutil.Process().children()
+    return [one for one in children if one.name().startswith("python") and not is_s3_server(one)]
+
+
+def is_s3_server(process: psutil.Process) -> bool:
+    """Whether it is the one that serves blobs to all tests of the session."""
+    try:
+        return "moto.server" in process.cmdline()
+    except psutil.ZombieProcess:
+        return False
 
 
 def await_death(process: psutil.Process) -> None:
