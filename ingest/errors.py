@@ -9,10 +9,22 @@ ClipwardenError (prompts.errors)
     │   ├── MediaIsFolder       a folder where a file is wanted
     │   ├── MediaEmpty          a file of no bytes
     │   ├── MediaUnreadable     not a video in a format we take
+    │   ├── MediaTruncated      cut off before anything that could be decoded
     │   ├── NoVideoStream       sound only, or cover art only
+    │   ├── TooManyBytes        a file larger than the limit
     │   ├── TooManyPixels       a picture larger than the limit
+    │   ├── TooManyFrames       more frames to sample than the limit
+    │   ├── TooManyStreams      more streams than the limit
+    │   ├── TooLong             a longer video than the limit
     │   ├── DecoderOutOfMemory  decoding needs more memory than its process may have
-    │   └── DecoderCrashed      the decoding process died, hung or answered nonsense
+    │   ├── DecodingTimedOut    decoding stood still, or took longer than it may
+    │   ├── DecoderCrashed      the decoding process died or answered nonsense
+    │   └── SourceError         what was named can't be fetched
+    │       ├── LiveSource          a stream without an end, or a playlist of one
+    │       ├── SourceUnsupported   an address of a kind we don't read
+    │       ├── SourceForbidden     an address inside a private network
+    │       ├── SourceUnavailable   nobody answers, or not with the content
+    │       └── SourceTimedOut      the content takes longer to come than it may
     ├── BlobError               the blob store
     │   ├── BlobMissing         no blob of that key
     │   ├── BlobCorrupt         its content is not what was written
@@ -105,10 +117,22 @@ class MediaUnreadable(MediaError):
     code = "media.unreadable"
 
 
+class MediaTruncated(MediaError):
+    """The file was cut off before anything that could be decoded."""
+
+    code = "media.truncated"
+
+
 class NoVideoStream(MediaError):
     """The file opens but holds no moving picture."""
 
     code = "media.no_video_stream"
+
+
+class TooManyBytes(MediaError):
+    """The file is larger than the limit."""
+
+    code = "media.too_many_bytes"
 
 
 class TooManyPixels(MediaError):
@@ -117,16 +141,74 @@ class TooManyPixels(MediaError):
     code = "media.too_many_pixels"
 
 
+class TooManyFrames(MediaError):
+    """The sampling of the video gives more frames than the limit."""
+
+    code = "media.too_many_frames"
+
+
+class TooManyStreams(MediaError):
+    """The file holds more streams than the limit."""
+
+    code = "media.too_many_streams"
+
+
+class TooLong(MediaError):
+    """The video is longer than the limit."""
+
+    code = "media.too_long"
+
+
 class DecoderOutOfMemory(MediaError):
     """Decoding this file takes more memory than the decoding process is given."""
 
     code = "media.out_of_memory"
 
 
+class DecodingTimedOut(MediaError):
+    """Decoding stood still, or took longer than it may for one file."""
+
+    code = "media.decoding_timed_out"
+
+
 class DecoderCrashed(MediaError):
-    """The process that decodes this file died, hung or answered nonsense."""
+    """The process that decodes this file died or answered nonsense."""
 
     code = "media.decoder_crashed"
+
+
+class SourceError(MediaError):
+    """What was named can't be fetched."""
+
+
+class LiveSource(SourceError):
+    """A stream without an end, or a playlist that may name one."""
+
+    code = "source.live"
+
+
+class SourceUnsupported(SourceError):
+    """An address of a kind we don't read."""
+
+    code = "source.unsupported"
+
+
+class SourceForbidden(SourceError):
+    """An address inside a private network, or of this machine."""
+
+    code = "source.forbidden"
+
+
+class SourceUnavailable(SourceError):
+    """Nobody answers at the address, or not with the content."""
+
+    code = "source.unavailable"
+
+
+class SourceTimedOut(SourceError):
+    """The content takes longer to come than it may."""
+
+    code = "source.timed_out"
 
 
 class BlobError(IngestError):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
-Crop = Literal["centre", "squash"]
+Crop = Literal["centre", "squash", "whole", "tiles"]
+CROPS: tuple[Crop, ...] = get_args(Crop)
 
-_NAME = re.compile(r"(centre|squash)-([1-9][0-9]{0,3})-bicubic")
+_NAME = re.compile(rf"({'|'.join(CROPS)})-([1-9][0-9]{{0,3}})-bicubic")
+
+MAX_TILES = 8
 _MAX_ASPECT = 16
 """Longer strips are squeezed to this, so that a picture of 60000x2 pixels stays small."""
 
@@ -35,8 +38,7 @@ class Geometry:
         match = _NAME.fullmatch(name)
         if match is None:
             raise ValueError(f"{name!r} is no geometry; one is named like 'centre-224-bicubic'")
-        crop: Crop = "centre" if match[1] == "centre" else "squash"
-        return cls(crop=crop, size_px=int(match[2]))
+        return cls(crop=cast(Crop, match[1]), size_px=int(match[2]))
 
     def scaled_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height a displayed picture is scaled to before the square is cut.

@@ -163,7 +163,9 @@ class SamplingJobs:
         claim.confirm()
         work, redis = job.work, self._stores.redis
         times_us = np.array([frame.pts_us for frame in frames], np.int64)
-        pixels = pack_arrays(pts_us=times_us, pixels=np.stack([one.pixels for one in frames]))
+        pixels = pack_arrays(
+            pts_us=times_us, pixels=np.concatenate([one.pictures for one in frames])
+        )
         stored = self._stores.blobs.put(pixels_key(work, attempt, number), pixels)
         self._store_evidence(work, number, frames)
         job_id = embed_job_id(work, attempt, number)

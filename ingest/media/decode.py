@@ -55,7 +55,7 @@ class FileDecoder:
         self._stream.codec_context.thread_type = "AUTO"
         time_base = self._stream.time_base or Fraction(1, _MICROSECONDS)
         self._clock = FrameClock(time_base, self._stream.average_rate)
-        self._sampler = InstantSampler(request.sampling.rate, time_base)
+        self._sampler = InstantSampler(request.sampling.rate or Fraction(1), time_base)
         self._pictures = PictureMaker(request.geometry, self._stream.sample_aspect_ratio)
         self._losses = Losses()
         self._reach = Reach()
@@ -169,7 +169,7 @@ class FileDecoder:
 
     def _send_frame(self, frame: VideoFrame, pts_us: int) -> None:
         try:
-            pixels = self._pictures.square(frame)
+            pictures = self._pictures.squares(frame)
             thumbnail = self._pictures.thumbnail(frame)
         except av.FFmpegError as error:
             if isinstance(error, MemoryError):
@@ -177,7 +177,7 @@ class FileDecoder:
             self._losses.scaling_failed(pts_us)
             return
         ready_s = time.monotonic()
-        wire.write_frame(self._out, pts_us, pixels, thumbnail)
+        wire.write_frame(self._out, pts_us, pictures, thumbnail)
         self._sampled += 1
         self._last_sent_s = time.monotonic()
         self._waited_s += self._last_sent_s - ready_s

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,11 +15,16 @@ from ingest.errors import (
     MediaError,
     MediaIsFolder,
     MediaNotFound,
+    MediaTruncated,
     MediaUnreadable,
     NoVideoStream,
+    TooLong,
+    TooManyBytes,
+    TooManyFrames,
     TooManyPixels,
+    TooManyStreams,
 )
-from ingest.geometry import Geometry
+from ingest.geometry import MAX_TILES, Geometry
 from ingest.media import wire
 from ingest.media.answers import read_error, read_facts, read_summary
 from ingest.media.channel import CHILD_COMMAND, ChildChannel
@@ -27,13 +33,21 @@ from ingest.media.facts import DecodeSummary, SampledFrame, VideoFacts
 from ingest.media.limits import DecodeLimits
 from ingest.media.spec import SamplingSpec
 
+_MAX_CUTS = 200_000
+"""A day of a cut every half second."""
+
 _REPORTED: tuple[type[MediaError], ...] = (
     DecoderOutOfMemory,
     MediaIsFolder,
     MediaNotFound,
+    MediaTruncated,
     MediaUnreadable,
     NoVideoStream,
+    TooLong,
+    TooManyBytes,
+    TooManyFrames,
     TooManyPixels,
+    TooManyStreams,
 )
 """What the decoding process may answer; all other ends of it are DecoderCrashed."""
 
@@ -118,16 +132,22 @@ class DecodeSession:
     def __iter__(self) -> Iterator[SampledFrame]:
         assert self._channel is not None, "iterate inside the with block"
         previous_us = -1
+        cuts_us: list[int] = []
         while self._summary is None:
             kind, payload = self._next_message()
             if kind == wire.FRAME:
                 frame = self._read_frame(payload, self._channel)
                 if frame.pts_us <= previous_us:
                     raise self._channel.nonsense("a frame that is not after the one before")
+                if previous_us < 0 and not len(frame.pictures):
+                    raise self._channel.nonsense("a first frame without a picture")
                 previous_us = frame.pts_us
                 yield frame
+            elif kind == wire.CUT:
+                cuts_us.append(self._read_cut(payload, self._channel, cuts_us))
             elif kind == wire.SUMMARY:
-                self._summary = read_summary(payload, self._channel)
+                summary = read_summary(payload, self._channel)
+                self._summary = replace(summary, cuts_us=tuple(cuts_us))
             else:
                 raise self._channel.nonsense(f"a second message of kind {kind!r}")
 
@@ -151,13 +171,24 @@ class DecodeSession:
 
     def _read_frame(self, payload: bytes, channel: ChildChannel) -> SampledFrame:
         size = self._request.geometry.size_px
-        thumbnail_at = wire.FRAME_HEADER.size + wire.pixel_bytes(self._request.geometry)
-        if len(payload) <= thumbnail_at:
+        if len(payload) < wire.FRAME_HEADER.size:
             raise channel.nonsense(f"a frame of {len(payload)} bytes")
-        (pts_us,) = wire.FRAME_HEADER.unpack_from(payload)
-        pixels = np.frombuffer(payload, np.uint8, size * size * 3, wire.FRAME_HEADER.size)
+        pts_us, count = wire.FRAME_HEADER.unpack_from(payload)
+        pixels = count * wire.pixel_bytes(self._request.geometry)
+        thumbnail_at = wire.FRAME_HEADER.size + pixels
+        if count > MAX_TILES or len(payload) <= thumbnail_at:
+            raise channel.nonsense(f"a frame of {count} pictures and {len(payload)} bytes")
+        pictures = np.frombuffer(payload, np.uint8, pixels, wire.FRAME_HEADER.size)
         return SampledFrame(
             pts_us=pts_us,
-            pixels=pixels.reshape(size, size, 3),
+            pictures=pictures.reshape(count, size, size, 3),
             thumbnail_jpeg=payload[thumbnail_at:],
         )
+
+    def _read_cut(self, payload: bytes, channel: ChildChannel, earlier_us: Sequence[int]) -> int:
+        if len(payload) != wire.CUT_TIME.size:
+            raise channel.nonsense(f"a cut of {len(payload)} bytes")
+        (pts_us,) = wire.CUT_TIME.unpack(payload)
+        if pts_us <= (earlier_us[-1] if earlier_us else 0) or len(earlier_us) >= _MAX_CUTS:
+            raise channel.nonsense("a cut that is not after the one before")
+        return int(pts_us)

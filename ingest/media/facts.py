@@ -29,12 +29,13 @@ class VideoFacts:
 class SampledFrame:
     """One frame: `pts_us` counts from the first shown frame.
 
-    `pixels` is uint8 `[size, size, 3]` RGB, read-only; `thumbnail_jpeg` is the whole displayed
-    picture, 320 px wide.
+    `pictures` is uint8 `[n, size, size, 3]` RGB, read-only: one square, or the tiles of one frame
+    from one end to the other. None of them (n = 0) says that the frame looks like the last one
+    that came with pictures. `thumbnail_jpeg` is the whole displayed picture, 320 px wide.
     """
 
     pts_us: int
-    pixels: NDArray[np.uint8]
+    pictures: NDArray[np.uint8]
     thumbnail_jpeg: bytes
 
 
@@ -44,7 +45,8 @@ class DecodeSummary:
 
     `duration_us` is measured: from the first shown frame to the end of the last one's showing.
     `decode_wall_s` leaves out the time spent waiting for whoever takes the frames. `partial`
-    says that pictures are missing; `warnings`, each "code: sentence", say which.
+    says that pictures are missing; `warnings`, each "code: sentence", say which. `cuts_us` is
+    where shots begin, without the first; empty where the sampling looks for none.
     """
 
     duration_us: int
@@ -54,3 +56,4 @@ class DecodeSummary:
     decode_wall_s: float
     partial: bool
     warnings: tuple[str, ...]
+    cuts_us: tuple[int, ...] = ()

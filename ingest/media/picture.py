@@ -58,12 +58,12 @@ class PictureMaker:
         self._square_scaler = VideoReformatter()
         self._thumbnail_scaler = VideoReformatter()
 
-    def square(self, frame: VideoFrame) -> bytes:
-        """Return RGB rows of the geometry's square, bicubic; raises av.FFmpegError."""
+    def squares(self, frame: VideoFrame) -> list[bytes]:
+        """Return RGB rows of each of the geometry's squares, bicubic; raises av.FFmpegError."""
         geometry = self._geometry
         size = geometry.scaled_size(*displayed_size(frame, self._pixel_aspect))
         picture = _scaled(self._square_scaler, frame, size, _BICUBIC)
-        return picture.crop(geometry.square_in(*size)).tobytes()
+        return [picture.crop(geometry.square_in(*size)).tobytes()]
 
     def thumbnail(self, frame: VideoFrame) -> bytes:
         """Return the whole displayed picture as a JPEG; raises av.FFmpegError."""

@@ -10,52 +10,103 @@ from typing import Literal
 
 from ingest.errors import InvalidSampling
 
-Strategy = Literal["fps"]
+Strategy = Literal["fps", "keyframes", "shots", "adaptive"]
 
 MIN_RATE = Fraction(1, 3600)
 """One frame an hour: rarer than that, nothing is found any more."""
 MAX_RATE = Fraction(60)
 """More frames a second than most videos have."""
+DEFAULT_FLOOR, DEFAULT_CEILING = Fraction(1, 2), Fraction(4)
+"""Rates of `adaptive` without figures."""
+MAX_PER_SHOT = 9
 
-_FPS = re.compile(r"fps:([0-9]{1,6}(?:\.[0-9]{1,6}|/[1-9][0-9]{0,5})?)")
-_EXAMPLES = "Write a rate of frames per second: fps:2, fps:0.5 or fps:1/3."
+TYPICAL_SHOT_S = 4
+"""Edited video is cut every three to five seconds; good for an estimate only."""
+TYPICAL_KEYFRAME_S = 5
+"""Encoders put a key frame every two to ten seconds; where a file has no index, it is a guess."""
+
+_RATE = r"[0-9]{1,6}(?:\.[0-9]{1,6}|/[1-9][0-9]{0,5})?"
+_FPS = re.compile(rf"fps:(?P<rate>{_RATE})(?P<fast>,fast)?")
+_SHOTS = re.compile(r"shots(?::(?P<per_shot>[1-9]))?")
+_ADAPTIVE = re.compile(rf"adaptive(?::(?P<floor>{_RATE})-(?P<ceiling>{_RATE}))?")
+_EXAMPLES = (
+    "Write fps:2, fps:0.5 or fps:1/3 (frames per second), fps:1,fast, keyframes, shots, shots:3, "
+    "adaptive or adaptive:0.5-4."
+)
 
 
 @dataclass(frozen=True)
 class SamplingSpec:
-    """`fps`: one frame for every instant k / `rate` seconds, k = 0, 1, 2, ...
+    """One of four strategies. The first frame shown is always taken, and no frame twice.
 
-    The frame of an instant is the first one that is not shown before it; a frame is taken once
-    however many instants it is the first for. The first frame shown is always taken.
+    - `fps`: for every instant k / `rate` seconds, k = 0, 1, 2, ..., the first frame that is not
+      shown before it. With `fast`, frames that no other frame needs may be passed over: the frame
+      taken is the nearest one decoded, at most half a step from the instant.
+    - `keyframes`: what the encoder made decodable by itself, wherever that is.
+    - `shots`: `per_shot` frames of each shot, and where the cuts are.
+    - `adaptive`: the instants of `rate`, but a frame that looks like the last one embedded stands
+      for it, unless more than 1 / `floor` seconds have passed.
     """
 
     strategy: Strategy
-    rate: Fraction
+    rate: Fraction | None = None
+    fast: bool = False
+    per_shot: int = 1
+    floor: Fraction | None = None
 
     def __post_init__(self) -> None:
         """Refuse rates out of bounds, however the spec was made."""
-        if not MIN_RATE <= self.rate <= MAX_RATE:
+        for rate in (self.rate, self.floor):
+            if rate is not None and not MIN_RATE <= rate <= MAX_RATE:
+                raise InvalidSampling(
+                    f"a sampling rate of {rate} a second is out of bounds.",
+                    f"Choose a rate from fps:{MIN_RATE} (one frame an hour) to fps:{MAX_RATE}.",
+                )
+        if self.floor is not None and self.rate is not None and self.floor > self.rate:
             raise InvalidSampling(
-                f"sampling rate fps:{self.rate} is out of bounds.",
-                f"Choose a rate from fps:{MIN_RATE} (one frame an hour) to fps:{MAX_RATE}.",
+                f"adaptive sampling from {self.floor} down to {self.rate} frames a second.",
+                "Write the lower rate first: adaptive:0.5-4.",
             )
 
     @classmethod
     def parse(cls, text: str) -> SamplingSpec:
-        """Read a sampling such as `fps:2`, `fps:0.5` or `fps:1/3`.
+        """Read a sampling such as `fps:2`, `fps:1,fast`, `keyframes`, `shots:3`, `adaptive:1-4`.
 
         Raises InvalidSampling for any other text and for rates out of bounds.
         """
-        match = _FPS.fullmatch(text)
-        if match is None:
-            raise InvalidSampling(f"{text[:80]!r} is no sampling.", _EXAMPLES)
-        return cls(strategy="fps", rate=Fraction(match[1]))
+        if match := _FPS.fullmatch(text):
+            return cls("fps", Fraction(match["rate"]), fast=bool(match["fast"]))
+        if text == "keyframes":
+            return cls("keyframes")
+        if match := _SHOTS.fullmatch(text):
+            return cls("shots", per_shot=int(match["per_shot"] or 1))
+        if match := _ADAPTIVE.fullmatch(text):
+            floor = Fraction(match["floor"]) if match["floor"] else DEFAULT_FLOOR
+            ceiling = Fraction(match["ceiling"]) if match["ceiling"] else DEFAULT_CEILING
+            return cls("adaptive", ceiling, floor=floor)
+        raise InvalidSampling(f"{text[:80]!r} is no sampling.", _EXAMPLES)
 
     @property
     def name(self) -> str:
-        """The one way to write it, such as `fps:2` or `fps:1/2`: equal specs, equal names."""
-        return f"{self.strategy}:{self.rate}"
+        """The one way to write it, such as `fps:2` or `fps:1/2,fast`: equal specs, equal names."""
+        match self.strategy:
+            case "fps":
+                return f"fps:{self.rate}{',fast' if self.fast else ''}"
+            case "keyframes":
+                return "keyframes"
+            case "shots":
+                return f"shots:{self.per_shot}"
+            case "adaptive":
+                return f"adaptive:{self.floor}-{self.rate}"
 
-    def estimated_frames(self, duration_us: int) -> int:
-        """How many instants lie within that length: the frames sampled, if there are enough."""
-        return math.ceil(self.rate * duration_us / 1_000_000)
+    def estimated_frames(self, duration_us: int, keyframes: int | None = None) -> int:
+        """How many frames that length gives: exact for rates, else a guess for progress bars.
+
+        `keyframes` is their number where the file's index tells it.
+        """
+        if self.rate is not None:
+            return math.ceil(self.rate * duration_us / 1_000_000)
+        if self.strategy == "keyframes" and keyframes is not None:
+            return keyframes
+        step_s = TYPICAL_SHOT_S if self.strategy == "shots" else TYPICAL_KEYFRAME_S
+        return self.per_shot * math.ceil(Fraction(duration_us, step_s * 1_000_000))

@@ -1,31 +1,35 @@
 """What the decoding process is told and how its answers are framed; standard library only.
 
 The request is one line of JSON on stdin. Every answer is a kind (one byte), a length (uint32,
-big endian) and that many bytes: JSON, or for a frame its time, its pixels and its thumbnail.
-Facts come first, then frames, then one summary; an error ends the answers at any place, and
-ticks, which only say how far decoding has come, may stand anywhere before the end.
+big endian) and that many bytes: JSON, or for a frame its time, the number of its pictures, their
+pixels and its thumbnail, or for a cut its time.
+Facts come first, then frames and cuts, each kind in order of time, then one summary; an error
+ends the answers at any place, and ticks, which only say how far decoding has come, may stand
+anywhere before the end.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-from ingest.geometry import Geometry
+from ingest.geometry import MAX_TILES, Geometry
 from ingest.media.limits import DecodeLimits
 from ingest.media.spec import SamplingSpec
 
 FACTS = b"F"
 FRAME = b"P"
+CUT = b"C"
 TICK = b"T"
 SUMMARY = b"S"
 ERROR = b"E"
 
 HEADER = struct.Struct(">cI")
-FRAME_HEADER = struct.Struct(">Q")
+FRAME_HEADER = struct.Struct(">QB")
+CUT_TIME = struct.Struct(">Q")
 
 MAX_JSON_BYTES = 64 * 1024
 MAX_THUMBNAIL_BYTES = 1024 * 1024
@@ -69,7 +73,9 @@ class DecodeRequest:
 def largest_payload(kind: bytes, geometry: Geometry) -> int:
     """Bytes a message of that kind may have at most; 0 for a kind that doesn't exist."""
     if kind == FRAME:
-        return FRAME_HEADER.size + pixel_bytes(geometry) + MAX_THUMBNAIL_BYTES
+        return FRAME_HEADER.size + MAX_TILES * pixel_bytes(geometry) + MAX_THUMBNAIL_BYTES
+    if kind == CUT:
+        return CUT_TIME.size
     return MAX_JSON_BYTES if kind in {FACTS, TICK, SUMMARY, ERROR} else 0
 
 
@@ -85,10 +91,19 @@ def write_json(out: BinaryIO, kind: bytes, fields: Mapping[str, object]) -> None
     out.flush()
 
 
-def write_frame(out: BinaryIO, pts_us: int, pixels: bytes, thumbnail_jpeg: bytes) -> None:
-    """Send one sampled frame."""
-    length = FRAME_HEADER.size + len(pixels) + len(thumbnail_jpeg)
-    out.write(HEADER.pack(FRAME, length) + FRAME_HEADER.pack(pts_us))
-    out.write(pixels)
+def write_frame(
+    out: BinaryIO, pts_us: int, pictures: Sequence[bytes], thumbnail_jpeg: bytes
+) -> None:
+    """Send one sampled frame; no pictures say that it looks like the last one that had some."""
+    length = FRAME_HEADER.size + sum(map(len, pictures)) + len(thumbnail_jpeg)
+    out.write(HEADER.pack(FRAME, length) + FRAME_HEADER.pack(pts_us, len(pictures)))
+    for picture in pictures:
+        out.write(picture)
     out.write(thumbnail_jpeg)
+    out.flush()
+
+
+def write_cut(out: BinaryIO, pts_us: int) -> None:
+    """Send when a shot begins."""
+    out.write(HEADER.pack(CUT, CUT_TIME.size) + CUT_TIME.pack(pts_us))
     out.flush()

@@ -66,7 +66,7 @@ def test_constant_rate_times_are_those_written_in_the_pictures(
     sampled = sample(path)
     assert len(sampled.frames) == 6
     for index, frame in enumerate(sampled.frames):
-        shown_ms = clips.read_time_code(frame.pixels)
+        shown_ms = clips.read_time_code(frame.pictures[0])
         assert abs(frame.pts_us / 1000 - shown_ms) <= 20
         assert abs(frame.pts_us / 1000 - index * 500) <= 20
 
@@ -80,7 +80,7 @@ def test_variable_rate_times_are_those_written_in_the_pictures(
     path = clips.write_timed(tmp_path / f"clip.{container}", times, TIMED_ENCODINGS[container])
     sampled = sample(path)
     assert sampled.times_ms == [0, 900, 1000, 2600, 4100, 4520, 9000]
-    assert [clips.read_time_code(frame.pixels) for frame in sampled.frames] == sampled.times_ms
+    assert [clips.read_time_code(frame.pictures[0]) for frame in sampled.frames] == sampled.times_ms
     assert sampled.summary.frames_shown == len(stamps_ms)
 
 
@@ -94,7 +94,7 @@ def test_times_count_from_the_first_shown_frame(tmp_path: Path, container: str) 
     assert sampled.summary.duration_us == pytest.approx(2_000_000, abs=40_000)
     assert not sampled.summary.partial
     for frame in sampled.frames:
-        assert abs(frame.pts_us / 1000 - clips.read_time_code(frame.pixels)) <= 20
+        assert abs(frame.pts_us / 1000 - clips.read_time_code(frame.pictures[0])) <= 20
 
 
 def test_frames_come_in_order_of_showing_when_coded_in_another(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_frames_come_in_order_of_showing_when_coded_in_another(tmp_path: Path) -
     path = clips.write_timed(tmp_path / "clip.mp4", clips.constant_times(25, 2), encoding)
     sampled = sample(path, "fps:25")
     assert len(sampled.frames) == 50
-    assert [clips.read_time_code(frame.pixels) for frame in sampled.frames] == sampled.times_ms
+    assert [clips.read_time_code(frame.pictures[0]) for frame in sampled.frames] == sampled.times_ms
 
 
 def test_joined_recordings_are_counted_on_with_a_warning(tmp_path: Path) -> None:
@@ -140,13 +140,13 @@ def test_of_several_videos_the_first_is_taken(tmp_path: Path) -> None:
             container.mux([*stream.encode(frame), *stream.encode()])
     sampled = sample(path)
     assert sampled.facts.width == 320
-    assert np.abs(sampled.frames[0].pixels.mean((0, 1)) - clips.RED).max() < 20
+    assert np.abs(sampled.frames[0].pictures[0].mean((0, 1)) - clips.RED).max() < 20
 
 
 def test_scenes_change_where_they_were_cut(tmp_path: Path) -> None:
     scenes = [(clips.RED, 1.0), (clips.GREEN, 2.0), (clips.BLUE, 1.0)]
     path = clips.write_scenes(tmp_path / "clip.mp4", scenes)
-    colours = [frame.pixels.mean((0, 1)) for frame in sample(path).frames]
+    colours = [frame.pictures[0].mean((0, 1)) for frame in sample(path).frames]
     expected = [clips.RED] * 2 + [clips.GREEN] * 4 + [clips.BLUE] * 2
     assert len(colours) == len(expected)
     assert np.abs(np.array(colours) - np.array(expected)).max() < 12
@@ -161,7 +161,7 @@ def test_a_turned_video_is_made_upright(tmp_path: Path, quarters: int) -> None:
     sampled = sample(path, geometry=Geometry("squash", 224))
     upright = np.rot90(stored, -quarters)
     assert (sampled.facts.height, sampled.facts.width) == upright.shape[:2]
-    for picture in (sampled.frames[0].pixels, _thumbnail(sampled.frames[0].thumbnail_jpeg)):
+    for picture in (sampled.frames[0].pictures[0], _thumbnail(sampled.frames[0].thumbnail_jpeg)):
         height, width = picture.shape[:2]
         for row, column in ((0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)):
             wanted = upright[int(row * upright.shape[0]), int(column * upright.shape[1])]
@@ -176,7 +176,7 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
     path = clips.write_clip(tmp_path / "clip.mp4", [(Fraction(0), stored)], encoding)
     sampled = sample(path)
     assert (sampled.facts.width, sampled.facts.height) == (480, 240)
-    assert sampled.frames[0].pixels[:, 4:-4].min() > 200
+    assert sampled.frames[0].pictures[0][:, 4:-4].min() > 200
     thumbnail = _thumbnail(sampled.frames[0].thumbnail_jpeg)
     assert thumbnail.shape == (160, 320, 3)
     assert thumbnail[:, :70].max() < 60
@@ -194,7 +194,7 @@ def test_any_size_and_format_gives_the_square_asked_for(
     picture = clips.plain(clips.GREEN, width, height)
     path = clips.write_clip(tmp_path / "clip.mp4", [(Fraction(0), picture)], encoding)
     sampled = sample(path, geometry=geometry)
-    pixels = sampled.frames[0].pixels
+    pixels = sampled.frames[0].pictures[0]
     assert (sampled.facts.width, sampled.facts.height) == (width, height)
     assert pixels.shape == (geometry.size_px, geometry.size_px, 3)
     assert pixels.dtype == np.uint8
@@ -204,8 +204,8 @@ def test_any_size_and_format_gives_the_square_asked_for(
 def test_white_is_white_and_black_is_black(tmp_path: Path) -> None:
     path = clips.write_scenes(tmp_path / "clip.mp4", [(clips.WHITE, 0.5), (clips.BLACK, 0.5)])
     white, black = sample(path).frames
-    assert white.pixels.min() >= 254
-    assert black.pixels.max() <= 1
+    assert white.pictures[0].min() >= 254
+    assert black.pictures[0].max() <= 1
 
 
 def test_a_picture_size_that_changes_on_the_way_is_followed(tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ def test_a_picture_size_that_changes_on_the_way_is_followed(tmp_path: Path) -> N
     path = tmp_path / "clip.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     frames = sample(path).frames
-    assert np.abs(frames[0].pixels.mean((0, 1)) - clips.RED).max() < 12
-    assert np.abs(frames[-1].pixels.mean((0, 1)) - clips.BLUE).max() < 12
+    assert np.abs(frames[0].pictures[0].mean((0, 1)) - clips.RED).max() < 12
+    assert np.abs(frames[-1].pictures[0].mean((0, 1)) - clips.BLUE).max() < 12
     assert _thumbnail(frames[-1].thumbnail_jpeg).shape == (133, 320, 3)
 
 
@@ -227,7 +227,7 @@ def test_pictures_match_a_full_size_conversion_scaled_by_pillow(
     name: str, geometry: Geometry
 ) -> None:
     path = clips.real_clip(name)
-    by_time = {frame.pts_us: frame.pixels for frame in sample(path, "fps:1", geometry).frames}
+    by_time = {frame.pts_us: frame.pictures[0] for frame in sample(path, "fps:1", geometry).frames}
     exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
     compared = 0
     with av.open(str(path)) as container:
@@ -251,7 +251,7 @@ def test_thumbnails_are_jpegs_of_the_whole_picture_320_wide() -> None:
 
 def test_pixels_can_be_kept_after_the_session(tmp_path: Path) -> None:
     path = clips.write_timed(tmp_path / "clip.mp4", clips.constant_times(25, 2))
-    codes = [clips.read_time_code(frame.pixels) for frame in sample(path).frames]
+    codes = [clips.read_time_code(frame.pictures[0]) for frame in sample(path).frames]
     assert codes == [0, 520, 1000, 1520]
 
 
