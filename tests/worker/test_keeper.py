@@ -32,8 +32,15 @@ def lapse(chain: Chain, queue: str, reaper: Reaper) -> None:
         chain.stores.redis.lmove(key, key, "RIGHT", "LEFT")
     taken = chain.take(queue)
     begin(chain.stores.redis, taken.lease)
-    chain.stores.redis.zadd(f"rq:wip:{queue}", {taken.lease.member: 1})
-    reaper.reap()
+    wip = f"rq:wip:{queue}"
+    chain.stores.redis.zadd(wip, {taken.lease.member: 1})
+
+    def is_reaped() -> bool:
+        # After an answer that took a second, as on a busy machine, it waits a lease's time.
+        reaper.reap()
+        return chain.stores.redis.zscore(wip, taken.lease.member) is None
+
+    wait_for(is_reaped)
 
 
 def reach(chain: Chain, stage: str) -> None:
