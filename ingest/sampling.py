@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
 
-import numpy as np
 import structlog
 
-from ingest.arrays import pack_arrays
+from ingest.chunks import FrameChunk, in_chunks
 from ingest.database import upsert
 from ingest.endings import fail, fail_all
 from ingest.errors import MediaChanged, MediaError, MediaNotFound, MediaUnreadable
@@ -20,7 +18,8 @@ from ingest.geometry import Geometry
 from ingest.keys import evidence_key, pixels_key
 from ingest.media.check import displayed_name
 from ingest.media.decoder import decode
-from ingest.media.facts import DecodeSummary, SampledFrame, VideoFacts
+from ingest.media.facts import DecodeSummary, VideoFacts
+from ingest.media.limits import DecodeLimits
 from ingest.media.spec import SamplingSpec
 from ingest.originals import Original, open_original
 from ingest.queue.attempts import Handler
@@ -41,17 +40,26 @@ from ingest.tables import Chunk, Sampling, Submission
 from ingest.works import close_lost, embed_job_id, end_job, sample_job_id
 from prompts.errors import ClipwardenError
 
-# About 10 MB of pixels at 224 px: seconds of work for an embedder, so that little is repeated
-# when one dies. Part of what a chunk number means: a data folder written with another value
-# can't be continued.
-CHUNK_FRAMES = 64
+FRAMES_VERSION = 2
+"""How frames are made: raise it whenever the same spec and geometry would give other frames, other
+pictures or other chunks than before, so that nothing stored of the old kind is taken for the new.
+"""
+
+_FIT_FOR_KEYS = str.maketrans(":,/", "--_")
 
 _log = structlog.get_logger("clipwarden.sampling")
 
 
 def sampling_key(sampling: SamplingSpec, geometry: Geometry) -> str:
-    """The name of a sampling in keys, such as `fps-2.centre-224-bicubic`."""
-    return f"{sampling.name.replace(':', '-').replace('/', '_')}.{geometry.name}"
+    """The name of a sampling in keys, such as `fps-2.centre-224-bicubic.v2`."""
+    return f"{sampling.name.translate(_FIT_FOR_KEYS)}.{geometry.name}.v{FRAMES_VERSION}"
+
+
+def frames_version(key: str) -> int:
+    """The FRAMES_VERSION with which a sampling key was made."""
+    version = key.rpartition(".")[2]
+    # The first release's keys name none.
+    return int(version.removeprefix("v")) if version.startswith("v") else 1
 
 
 class SamplingFailures:
@@ -71,12 +79,20 @@ class SamplingJobs:
     """Handles the jobs of the sampling queues.
 
     `max_queued_bytes` bounds how far sampling may run ahead of embedding; `host` is where this
-    process can read files that stayed in place.
+    process can read files that stayed in place; `limits` bound the decoding of each.
     """
 
-    def __init__(self, stores: Stores, *, host: str, max_queued_bytes: int) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        *,
+        host: str,
+        max_queued_bytes: int,
+        limits: DecodeLimits | None = None,
+    ) -> None:
         self._stores = stores
         self._host = host
+        self._limits = limits or DecodeLimits()
         self._backlog = Backlog(stores.redis)
         self._room = Room(stores.redis, host, max_queued_bytes)
 
@@ -127,27 +143,29 @@ class SamplingJobs:
         sampling = SamplingSpec.parse(submission.sampling)
         geometry = Geometry.parse(submission.geometry)
         gate = Gate(self._stores.redis, job.work)
-        attempt, chunks = uuid.uuid4().hex[:8], 0
+        attempt, chunks, pictured = uuid.uuid4().hex[:8], 0, 0
         # A sampler that was killed may have opened a chunk that it never queued.
         close_lost(self._stores.redis, job.work)
-        with decode(original.path, sampling, geometry, source=original.source) as session:
+        with decode(
+            original.path, sampling, geometry, source=original.source, limits=self._limits
+        ) as session:
             gate.expect(session.facts.estimated_frames)
-            for frames in _in_chunks(iter(session)):
+            for chunk in in_chunks(session):
                 if not claim.patiently(lambda: self._room.wait(gate, job, claim)):
                     return False
                 # A full disk in the middle of a film is waited out here: its beginning would
                 # else be decoded again and again.
-                claim.patiently(lambda: self._store_chunk(job, attempt, chunks, frames, claim))  # noqa: B023 - called at once
+                claim.patiently(lambda: self._store_chunk(job, attempt, chunks, chunk, claim))  # noqa: B023 - called at once
                 chunks += 1
+                pictured += chunk.pictured
         original.check_unchanged()
         if not chunks:
             raise MediaUnreadable(
                 f"{displayed_name(original.source)}: no picture of it could be decoded.",
                 "Play it to see whether it is damaged, or convert it.",
             )
-        claim.patiently(
-            lambda: self._record(job.work, session.facts, session.summary, chunks, claim)
-        )
+        row = _sampling_row(job.work, session.facts, session.summary, chunks, pictured)
+        claim.patiently(lambda: self._record(row, claim))
         claim.patiently(lambda: gate.expect(session.summary.frames_sampled))
         return True
 
@@ -156,18 +174,15 @@ class SamplingJobs:
         job: SampleJob,
         attempt: str,
         number: int,
-        frames: list[SampledFrame],
+        chunk: FrameChunk,
         claim: Claim,
     ) -> None:
         """Store pixels and evidence, then the row, then the job: each names only what is there."""
         claim.confirm()
-        work, redis = job.work, self._stores.redis
-        times_us = np.array([frame.pts_us for frame in frames], np.int64)
-        pixels = pack_arrays(
-            pts_us=times_us, pixels=np.concatenate([one.pictures for one in frames])
-        )
+        work, redis, frames = job.work, self._stores.redis, len(chunk.frames)
+        pixels = chunk.packed_pixels()
         stored = self._stores.blobs.put(pixels_key(work, attempt, number), pixels)
-        self._store_evidence(work, number, frames)
+        self._store_evidence(work, number, chunk)
         job_id = embed_job_id(work, attempt, number)
         gate = Gate(redis, work)
         gate.open([job_id])
@@ -180,16 +195,17 @@ class SamplingJobs:
                 work=work,
                 attempt=attempt,
                 chunk=number,
-                frames=len(frames),
+                frames=frames,
                 pixels_sha256=stored.sha256,
             ),
             job_id=job_id,
             timeout_s=EMBED_TIMEOUT_S,
         )
-        gate.note_sampled(number, len(frames))
-        add_to_meters(redis, {(Meter.FRAMES, "sample"): len(frames)})
+        gate.note_sampled(number, frames)
+        add_to_meters(redis, {(Meter.FRAMES, "sample"): frames})
 
-    def _store_evidence(self, work: Work, number: int, frames: list[SampledFrame]) -> None:
+    def _store_evidence(self, work: Work, number: int, chunk: FrameChunk) -> None:
+        frames = chunk.frames
         pictures = pack_pictures([(frame.pts_us, frame.thumbnail_jpeg) for frame in frames])
         key = evidence_key(work, number, hashlib.sha256(pictures).hexdigest())
         evidence = self._stores.blobs.put(key, pictures)
@@ -207,32 +223,31 @@ class SamplingJobs:
         with self._stores.database.begin() as session:
             upsert(session, row)
 
-    def _record(
-        self, work: Work, facts: VideoFacts, summary: DecodeSummary, chunks: int, claim: Claim
-    ) -> None:
+    def _record(self, row: Sampling, claim: Claim) -> None:
         claim.confirm()
-        row = Sampling(
-            tenant=work.tenant,
-            media_sha256=work.media_sha256,
-            sampling_key=work.sampling_key,
-            duration_us=summary.duration_us,
-            width=facts.width,
-            height=facts.height,
-            codec=facts.codec,
-            frames=summary.frames_sampled,
-            chunks=chunks,
-            warnings=list(summary.warnings),
-            partial=summary.partial,
-            decode_s=summary.decode_wall_s,
-            sampled_by=process_name(),
-            finished_at=datetime.now(UTC),
-        )
         with self._stores.database.begin() as session:
             upsert(session, row)
-        seconds = {(Meter.SECONDS, "sample"): summary.decode_wall_s}
-        add_to_meters(self._stores.redis, seconds)
+        add_to_meters(self._stores.redis, {(Meter.SECONDS, "sample"): row.decode_s})
 
 
-def _in_chunks(frames: Iterator[SampledFrame]) -> Iterator[list[SampledFrame]]:
-    while chunk := list(islice(frames, CHUNK_FRAMES)):
-        yield chunk
+def _sampling_row(
+    work: Work, facts: VideoFacts, summary: DecodeSummary, chunks: int, pictured: int
+) -> Sampling:
+    return Sampling(
+        tenant=work.tenant,
+        media_sha256=work.media_sha256,
+        sampling_key=work.sampling_key,
+        duration_us=summary.duration_us,
+        width=facts.width,
+        height=facts.height,
+        codec=facts.codec,
+        frames=summary.frames_sampled,
+        frames_pictured=pictured,
+        cuts_us=list(summary.cuts_us),
+        chunks=chunks,
+        warnings=list(summary.warnings),
+        partial=summary.partial,
+        decode_s=summary.decode_wall_s,
+        sampled_by=process_name(),
+        finished_at=datetime.now(UTC),
+    )

@@ -146,11 +146,13 @@ def _of_token(session: Session, wish: Wish) -> Submission:
 
 
 def _is_same(row: Submission, wish: Wish) -> bool:
-    asked = (wish.work.media_sha256, wish.work.sampling_key, wish.work.model_key)
+    # Not the sampling key: it also says which release made the frames.
+    asked = (wish.work.media_sha256, wish.work.model_key, wish.sampling, wish.geometry)
     return (
         row.media_sha256,
-        row.sampling_key,
         row.model_key,
+        row.sampling,
+        row.geometry,
     ) == asked and tuple(row.prompt_sets) == wish.prompt_set_sha256s
 
 

@@ -108,6 +108,10 @@ class Sampling(Base):
     height: Mapped[int]
     codec: Mapped[str] = mapped_column(String(64))
     frames: Mapped[int]
+    frames_pictured: Mapped[int]
+    """Frames that came with pictures of their own; the others look like one before them."""
+    cuts_us: Mapped[list[int]] = mapped_column(JSON)
+    """Where shots begin, rising, without the first; empty where the sampling looks for none."""
     chunks: Mapped[int]
     warnings: Mapped[list[str]] = mapped_column(JSON)
     partial: Mapped[bool]

@@ -90,7 +90,8 @@ class Label(_Model):
     the place of the set's. `contrast` are things this label alone is mistaken for. A segment
     begins at a confidence of `threshold`, goes on down to `exit_threshold` (by default
     `EXIT_FRACTION` of the threshold), bridges up to `max_gap_ms` below that, and counts once
-    it has `min_frames` frames.
+    it has `min_frames` frames, or all frames that there are: of the video, be it a still image, or
+    of a shot where the sampling takes so many of each.
     """
 
     id: LabelId

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingest.media.spec import Strategy
 from prompts.actions import Action
 
 RESULT_SCHEMA: Literal["clipwarden.result/1"] = "clipwarden.result/1"
@@ -35,6 +36,9 @@ class VideoInfo(_Part):
     codec: str | None = None
     frames_sampled: int = 0
     frames_embedded: int = 0
+    """Those that are judged by pictures of their own; the others look like one before them."""
+    cuts_ms: tuple[int, ...] = ()
+    """Where shots begin, without the first; empty where the sampling looks for none."""
     warnings: tuple[str, ...] = ()
 
 
@@ -59,11 +63,17 @@ class PromptSetInfo(_Part):
 
 
 class SamplingInfo(_Part):
-    """Which frames were looked at, and as what picture."""
+    """Which frames were looked at, and as what picture.
 
-    strategy: str
-    fps: float
+    `spec` is the sampling as it is written on the command line; `fps` is null where it has no
+    rate. `version` is raised whenever the same frames would be made otherwise than before.
+    """
+
+    strategy: Strategy
+    spec: str
+    fps: float | None
     geometry: str
+    version: int
 
 
 class SegmentInfo(_Part):

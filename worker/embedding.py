@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
 import structlog
 from numpy.typing import NDArray
 
@@ -134,7 +133,12 @@ class EmbeddingJobs:
             # No fault of the video: finishing sees that the chunk is missing and has it made anew.
             _log.warning("pixels are lost", code=error.code, reason=error.message)
             return None
-        return unpack_arrays(content)
+        arrays = unpack_arrays(content)
+        if "first" not in arrays:
+            # Of an earlier release; whoever waited for them has the video sampled again.
+            _log.warning("pixels are outdated", work=job.work.id, chunk=job.chunk)
+            return None
+        return arrays
 
     def _embed(self, job: EmbedJob, gate: Gate, claim: Claim) -> None:
         loaded = claim.loaded
@@ -150,7 +154,9 @@ class EmbeddingJobs:
             before_each=lambda: _require_awaited(gate),
         )
         embed_s = time.perf_counter() - began
-        content = pack_arrays(pts_us=chunk["pts_us"].astype(np.int64), vectors=vectors)
+        content = pack_arrays(
+            pts_us=chunk["pts_us"], first=chunk["first"], count=chunk["count"], vectors=vectors
+        )
         key = embedding_key(job.work, job.chunk, hashlib.sha256(content).hexdigest())
         claim.confirm()
         stored = self._stores.blobs.put(key, content)
@@ -160,7 +166,7 @@ class EmbeddingJobs:
             sampling_key=job.work.sampling_key,
             model_key=job.work.model_key,
             chunk=job.chunk,
-            frames=len(vectors),
+            frames=len(chunk["pts_us"]),
             blob_key=stored.key,
             blob_sha256=stored.sha256,
             pixels_sha256=job.pixels_sha256,
@@ -174,13 +180,13 @@ class EmbeddingJobs:
             upsert(session, row)
         self._count(job, len(vectors), batches, embed_s)
 
-    def _count(self, job: EmbedJob, frames: int, batches: int, embed_s: float) -> None:
+    def _count(self, job: EmbedJob, pictures: int, batches: int, embed_s: float) -> None:
         model = job.work.model_key
         amounts = {
-            (Meter.FRAMES, "embed"): frames,
+            (Meter.FRAMES, "embed"): job.frames,
             (Meter.SECONDS, "embed"): embed_s,
             (Meter.BATCHES, model): batches,
-            (Meter.BATCH_FRAMES, model): frames,
+            (Meter.BATCH_FRAMES, model): pictures,
             (Meter.BATCH_SLOTS, model): batches * self._batch_size,
         }
         add_to_meters(self._stores.redis, amounts)

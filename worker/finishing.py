@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from ingest.arrays import pack_arrays, unpack_arrays
+from ingest.arrays import pack_arrays
 from ingest.blobs import BlobRef
-from ingest.claiming import require_blobs_for_missing
 from ingest.database import insert_if_absent
 from ingest.endings import fail
-from ingest.errors import BlobCorrupt, BlobMissing
-from ingest.evidence import evidence_reference
 from ingest.keys import scores_key
+from ingest.media.spec import SamplingSpec
 from ingest.queue.attempts import Handler
 from ingest.queue.claims import Claim
 from ingest.queue.gate import Gate
@@ -30,35 +23,22 @@ from ingest.queue.logs import job_context
 from ingest.queue.meters import Meter, add_to_meters
 from ingest.queue.payloads import FinishJob, Work
 from ingest.stores import Stores
-from ingest.tables import Chunk, Sampling, Status, Submission
+from ingest.tables import Sampling, Status, Submission
 from ingest.works import leave_work, queue_sampling, sample_job_id, work_of
 from prompts.errors import ClipwardenError
 from prompts.schema import Label, PromptSet
 from prompts.scoring import CompiledSet, compile_set, confidences, margins
 from worker.errors import EmbeddingsMissing
+from worker.frames import EmbeddedFrames, load_frames
 from worker.models.card import ModelCard
 from worker.segments import FrameTimes, Segment, cut_segments
-from worker.tables import NO_CALIBRATION, Embedding, Result, SegmentRow
+from worker.tables import NO_CALIBRATION, Result, SegmentRow
 from worker.texts import load_stored_prompt_set, require_text_vectors
 
 # Where that does not help, something loses it again and again.
 _MAX_RESAMPLINGS = 3
 
 _log = structlog.get_logger("clipwarden.finishing")
-
-
-@dataclass(frozen=True)
-class _Frames:
-    """All frames of a work in order: times, vectors, and where each one's picture lies."""
-
-    times: FrameTimes
-    vectors: NDArray[np.float32]
-    evidence_keys: tuple[str, ...]
-    device: str
-    embed_s: float
-
-    def evidence_of(self, index: int) -> str:
-        return evidence_reference(self.evidence_keys[index], int(self.times.starts_us[index]))
 
 
 class FinishingJobs:
@@ -89,8 +69,9 @@ class FinishingJobs:
             submission = session.get(Submission, (job.work.tenant, job.submission_id))
             is_over = submission is None or Status(submission.status).is_final
             session.expunge_all()
-        if submission is None or is_over:
-            # An earlier attempt may have died after recording the end.
+        if submission is None or is_over or work_of(submission) != job.work:
+            # An earlier attempt may have died after recording the end. Or an earlier release had
+            # it under way: what that made is not what this one makes, and it is sampled again.
             leave_work(self._stores, job.work, job.submission_id)
             return
         began = time.perf_counter()
@@ -98,16 +79,18 @@ class FinishingJobs:
         # First, for it may have to wait for them: a film's vectors are much to read in vain.
         compiled = [self._compiled(job.work, sha256) for sha256 in submission.prompt_sets]
         try:
-            frames = self._load_frames(job.work)
+            frames = load_frames(self._stores, job.work)
         except EmbeddingsMissing as error:
             self._sample_again(submission, error)
             return
+        spec = SamplingSpec.parse(submission.sampling)
+        times = FrameTimes.of(frames.shown_us, frames.duration_us, frames.cuts_us, spec.strategy)
         for prompt_set, compiled_set in compiled:
-            self._score(job.work, card, prompt_set, compiled_set, frames, claim)
+            self._score(job.work, card, prompt_set, compiled_set, frames, times, claim)
         claim.confirm()
         status = self._end(job)
         amounts = {
-            (Meter.FRAMES, "finish"): float(len(frames.vectors)),
+            (Meter.FRAMES, "finish"): float(len(frames)),
             (Meter.SECONDS, "finish"): time.perf_counter() - began,
         }
         if status is not None:
@@ -140,22 +123,21 @@ class FinishingJobs:
         card: ModelCard,
         prompt_set: PromptSet,
         compiled: CompiledSet,
-        frames: _Frames,
+        frames: EmbeddedFrames,
+        times: FrameTimes,
         claim: Claim,
     ) -> None:
-        scores = confidences(
-            margins(frames.vectors, compiled),
-            card.score_scale.scale,
-            card.score_scale.bias,
-        )
-        content = pack_arrays(pts_us=frames.times.starts_us, confidences=scores)
+        scale = card.score_scale
+        of_pictures = confidences(margins(frames.vectors, compiled), scale.scale, scale.bias)
+        scores = frames.highest(of_pictures)
+        content = pack_arrays(pts_us=frames.shown_us, confidences=scores)
         key = scores_key(work, prompt_set.sha256, hashlib.sha256(content).hexdigest())
         claim.confirm()
         stored = self._stores.blobs.put(key, content)
         rows = [
             (label, segment)
             for column, label in enumerate(prompt_set.labels)
-            for segment in cut_segments(label, scores[:, column], frames.times)
+            for segment in cut_segments(label, scores[:, column], times)
         ]
         rows.sort(key=lambda row: (row[1].start_us, row[0].id))
         with self._stores.database.begin() as session:
@@ -163,47 +145,6 @@ class FinishingJobs:
             session.execute(delete(SegmentRow).where(SegmentRow.result_id == result.id))
             for number, (label, segment) in enumerate(rows):
                 session.add(_segment_row(result.id, number, label, segment, frames))
-
-    def _load_frames(self, work: Work) -> _Frames:
-        with self._stores.database.read() as session:
-            sampled = session.get(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
-            chunks = _chunks(session, work)
-            # Another sampling may once have made more chunks than this one.
-            expected = 0 if sampled is None else sampled.chunks
-            embeddings = [row for row in _embeddings(session, work) if row.chunk < expected]
-            if sampled is None or len(embeddings) < sampled.chunks:
-                raise EmbeddingsMissing(
-                    f"{len(embeddings)} chunks of {work.media_sha256[:12]} are embedded, "
-                    f"{'an unknown number' if sampled is None else sampled.chunks} was sampled.",
-                    "Analyse the video again.",
-                )
-            duration_us = sampled.duration_us
-            refs = [BlobRef(row.blob_key, row.blob_sha256) for row in embeddings]
-            evidence = [key for row in chunks[:expected] for key in [row.evidence_key] * row.frames]
-            device = ",".join(sorted({row.device for row in embeddings}))
-            embed_s = sum(row.embed_s for row in embeddings)
-        arrays = [self._vectors(work, ref) for ref in refs]
-        starts_us = np.concatenate([array["pts_us"] for array in arrays])
-        return _Frames(
-            times=FrameTimes.of(starts_us, duration_us),
-            vectors=np.concatenate([array["vectors"] for array in arrays]),
-            evidence_keys=tuple(evidence),
-            device=device,
-            embed_s=embed_s,
-        )
-
-    def _vectors(self, work: Work, ref: BlobRef) -> Mapping[str, NDArray[Any]]:
-        """Read one chunk's vectors; where they are gone, see that they are made anew."""
-        try:
-            return unpack_arrays(self._stores.blobs.get(ref))
-        except (BlobMissing, BlobCorrupt) as error:
-            require_blobs_for_missing(ref.key, self._stores)
-            with self._stores.database.begin() as session:
-                session.execute(delete(Embedding).where(Embedding.blob_key == ref.key))
-            raise EmbeddingsMissing(
-                f"vectors of {work.media_sha256[:12]} are missing or damaged: {error.message}",
-                "Analyse the video again: what is missing will be embedded anew.",
-            ) from error
 
     def _end(self, job: FinishJob) -> Status | None:
         """Record that the submission is done, and return how; None where it ended before."""
@@ -220,27 +161,8 @@ class FinishingJobs:
             return status
 
 
-def _chunks(session: Session, work: Work) -> list[Chunk]:
-    query = select(Chunk).where(
-        Chunk.tenant == work.tenant,
-        Chunk.media_sha256 == work.media_sha256,
-        Chunk.sampling_key == work.sampling_key,
-    )
-    return list(session.scalars(query.order_by(Chunk.number)))
-
-
-def _embeddings(session: Session, work: Work) -> list[Embedding]:
-    query = select(Embedding).where(
-        Embedding.tenant == work.tenant,
-        Embedding.media_sha256 == work.media_sha256,
-        Embedding.sampling_key == work.sampling_key,
-        Embedding.model_key == work.model_key,
-    )
-    return list(session.scalars(query.order_by(Embedding.chunk)))
-
-
 def _upsert_result(
-    session: Session, work: Work, prompt_set: PromptSet, scores: BlobRef, frames: _Frames
+    session: Session, work: Work, prompt_set: PromptSet, scores: BlobRef, frames: EmbeddedFrames
 ) -> Result:
     query = select(Result).where(
         Result.tenant == work.tenant,
@@ -262,7 +184,7 @@ def _upsert_result(
         scores_key=scores.key,
         scores_sha256=scores.sha256,
         device=frames.device,
-        frames_embedded=len(frames.vectors),
+        frames_embedded=frames.frames_embedded,
         embed_s=frames.embed_s,
         created_at=datetime.now(UTC),
     )
@@ -270,7 +192,7 @@ def _upsert_result(
     # Locked: another submission of the same work may write the same segments just now.
     result = session.scalars(query.with_for_update()).one()
     result.scores_key, result.scores_sha256 = scores.key, scores.sha256
-    result.device, result.frames_embedded = frames.device, len(frames.vectors)
+    result.device, result.frames_embedded = frames.device, frames.frames_embedded
     result.embed_s = frames.embed_s
     result.created_at = datetime.now(UTC)
     session.flush()
@@ -278,7 +200,7 @@ def _upsert_result(
 
 
 def _segment_row(
-    result_id: int, number: int, label: Label, segment: Segment, frames: _Frames
+    result_id: int, number: int, label: Label, segment: Segment, frames: EmbeddedFrames
 ) -> SegmentRow:
     return SegmentRow(
         result_id=result_id,
@@ -286,7 +208,7 @@ def _segment_row(
         label=label.id,
         start_us=segment.start_us,
         end_us=segment.end_us,
-        peak_us=int(frames.times.starts_us[segment.peak]),
+        peak_us=int(frames.shown_us[segment.peak]),
         confidence=segment.confidence,
         mean_confidence=segment.mean_confidence,
         frames=segment.frames,

@@ -16,6 +16,7 @@ from ingest.blobs import BlobRef
 from ingest.errors import BlobError
 from ingest.media.spec import SamplingSpec
 from ingest.queue.payloads import Work
+from ingest.sampling import FRAMES_VERSION, frames_version
 from ingest.stores import Stores
 from ingest.tables import Sampling, Status, Submission
 from ingest.works import work_of
@@ -122,7 +123,7 @@ def _failed_document(submission: Submission, prompt_sets: Sequence[PromptSet]) -
         video=VideoInfo(id=submission.id, source=submission.source, sha256=submission.media_sha256),
         model=model_info(ModelCard.from_json(submission.model_card), device=None),
         prompt_sets=tuple(prompt_set_info(prompt_set) for prompt_set in prompt_sets),
-        sampling=sampling_info(submission),
+        sampling=_sampling_of(submission),
         timings=Timings(total_s=_total_s(submission)),
     )
 
@@ -151,6 +152,7 @@ def _finished_document(
             codec=sampled.codec,
             frames_sampled=sampled.frames,
             frames_embedded=results[0].frames_embedded,
+            cuts_ms=tuple(map(_ms, sampled.cuts_us)),
             warnings=tuple(sampled.warnings),
         ),
         model=model_info(
@@ -158,7 +160,7 @@ def _finished_document(
             device=results[0].device,
         ),
         prompt_sets=tuple(prompt_set_info(prompt_set) for prompt_set in prompt_sets),
-        sampling=sampling_info(submission),
+        sampling=_sampling_of(submission),
         segments=ordered,
         flags=_flags(ordered),
         timings=Timings(
@@ -186,11 +188,21 @@ def prompt_set_info(prompt_set: PromptSet) -> PromptSetInfo:
     return PromptSetInfo(name=prompt_set.name, version=prompt_set.version, sha256=prompt_set.sha256)
 
 
-def sampling_info(submission: Submission) -> SamplingInfo:
+def sampling_info(spec: SamplingSpec, geometry: str, version: int = FRAMES_VERSION) -> SamplingInfo:
     """The document's words on the sampling."""
+    return SamplingInfo(
+        strategy=spec.strategy,
+        spec=spec.name,
+        fps=None if spec.rate is None else float(spec.rate),
+        geometry=geometry,
+        version=version,
+    )
+
+
+def _sampling_of(submission: Submission) -> SamplingInfo:
     spec = SamplingSpec.parse(submission.sampling)
-    _, _, geometry = submission.sampling_key.partition(".")
-    return SamplingInfo(strategy=spec.strategy, fps=float(spec.rate), geometry=geometry)
+    version = frames_version(submission.sampling_key)
+    return sampling_info(spec, submission.geometry, version)
 
 
 def _flags(segments: Sequence[SegmentInfo]) -> Flags:

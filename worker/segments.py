@@ -1,43 +1,67 @@
 """Cut a label's confidences over time into segments: hysteresis, bridged gaps, minimum frames.
 
 One frame above a threshold proves little: at a false-positive rate of 6% per frame, nearly
-every clean minute has one. So a label must hold for `min_frames` frames; it begins at
-`threshold` and goes on down to `exit_threshold`, so that a scene near the threshold is one
-segment and not ten.
+every clean minute has one. So a label must hold for `min_frames` frames, or for all that there
+are: a still image has one, and so may a shot. It begins at `threshold` and goes on down to
+`exit_threshold`, so that a scene near the threshold is one segment and not ten.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.media.spec import Strategy
 from prompts.schema import Label
 
 Times = NDArray[np.int64]
 Confidences = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameTimes:
-    """When each sampled frame was shown and for how long it stands, in microseconds.
+    """When each sampled frame was shown and for what time it speaks, in microseconds.
 
-    A sampled frame speaks for the time until the next one, the last one to the end of the
-    video: where more than a sampling step lies between, nothing else was shown.
+    A frame speaks until the next one, the last one to the end of the video: where more than a
+    sampling step lies between, nothing else was shown. But it speaks for its own shot only: where
+    a cut lies between it and its neighbour, it begins or ends there. `group`, which rises, is the
+    number of its shot where the sampling takes so many frames of each, else 0.
     """
 
+    shown_us: Times
     starts_us: Times
     ends_us: Times
+    group: NDArray[np.intp]
 
     @classmethod
-    def of(cls, starts_us: Times, duration_us: int) -> FrameTimes:
-        """Derive the ends from rising starts and the video's duration."""
-        ends_us = np.empty_like(starts_us)
-        ends_us[:-1] = starts_us[1:]
-        if len(starts_us):
-            ends_us[-1] = max(int(starts_us[-1]), duration_us)
-        return cls(starts_us=starts_us, ends_us=ends_us)
+    def of(
+        cls,
+        shown_us: Times,
+        duration_us: int,
+        cuts_us: Sequence[int] = (),
+        strategy: Strategy = "fps",
+    ) -> FrameTimes:
+        """Derive all from rising times of frames and of cuts and the video's duration."""
+        shot = np.searchsorted(np.array(cuts_us, np.int64), shown_us, side="right")
+        # Before the first cut and after the last there is none to end at.
+        borders_us = np.array([-1, *cuts_us, np.iinfo(np.int64).max], np.int64)
+        shot_starts_us, shot_ends_us = borders_us[shot], borders_us[shot + 1]
+        starts_us, ends_us = shown_us.copy(), shown_us.copy()
+        starts_us[:1] = np.maximum(shot_starts_us[:1], 0)
+        starts_us[1:] = np.where(
+            shot_starts_us[1:] > shown_us[:-1], shot_starts_us[1:], shown_us[1:]
+        )
+        ends_us[:-1] = shown_us[1:]
+        ends_us[-1:] = np.maximum(shown_us[-1:], duration_us)
+        return cls(
+            shown_us=shown_us,
+            starts_us=starts_us,
+            ends_us=np.minimum(ends_us, shot_ends_us),
+            group=shot if strategy == "shots" else np.zeros_like(shot),
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +88,7 @@ def cut_segments(label: Label, confidences: Confidences, times: FrameTimes) -> l
     segments = []
     for run in _split_at_gaps(holds, times, label.max_gap_ms * 1000):
         trimmed = _from_first_entry(run, confidences, label.threshold)
-        if len(trimmed) >= label.min_frames:
+        if _is_long_enough(trimmed, label.min_frames, times):
             segments.append(_segment(trimmed, confidences, times))
     return segments
 
@@ -85,6 +109,15 @@ def _from_first_entry(
     """Drop what lies before the first frame that reaches the threshold: nothing has begun yet."""
     entries = np.flatnonzero(confidences[run] >= threshold)
     return run[entries[0] :] if len(entries) else run[:0]
+
+
+def _is_long_enough(run: NDArray[np.intp], min_frames: int, times: FrameTimes) -> bool:
+    """Whether it has that many frames, or all the frames of a shot, or of the whole video."""
+    if not len(run) or len(run) >= min_frames:
+        return len(run) > 0
+    groups, held = np.unique(times.group[run], return_counts=True)
+    ends = np.searchsorted(times.group, groups, side="right")
+    return bool(np.any(held == ends - np.searchsorted(times.group, groups)))
 
 
 def _segment(run: NDArray[np.intp], confidences: Confidences, times: FrameTimes) -> Segment:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingest.sampling import CHUNK_FRAMES
+from ingest.chunks import CHUNK_PICTURES
 from ingest.settings import ProcessSettings
 
 
@@ -15,7 +15,7 @@ class EmbedderSettings(ProcessSettings):
 
     model_card: str
     device: str
-    batch_size: int = Field(ge=1, le=CHUNK_FRAMES)
+    batch_size: int = Field(ge=1, le=CHUNK_PICTURES)
 
 
 class Duty(StrEnum):

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from clipwarden.report.sampling import sampling_words
 from ingest.media.check import displayed_name
 from prompts.actions import Action
 from worker.document import ResultDocument, SegmentInfo
@@ -73,7 +74,8 @@ def _headline(document: ResultDocument) -> Text:
     text.append(f"  {document.status}", style="red" if document.error else "green")
     if video.duration_ms is not None:
         facts = f"  {clock(video.duration_ms)}, {video.width}x{video.height} {video.codec}, "
-        text.append(f"{facts}{video.frames_sampled} frames", style="not bold")
+        facts += f"{video.frames_sampled} frames ({sampling_words(document)})"
+        text.append(facts, style="not bold")
         text.append(f"  {flags.action}", style=_STYLES[flags.action])
         if flags.nsfw:
             text.append("  NSFW", style="bold red")

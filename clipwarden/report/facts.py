@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from clipwarden.report.sampling import precision_words, sampling_words
 from clipwarden.report.wording import clock, short_hash
 from worker.document import PromptSetInfo, ResultDocument
 
@@ -74,8 +75,5 @@ def _prompt_set_fact(prompt_set: PromptSetInfo) -> Fact:
 
 
 def _sampling_fact(document: ResultDocument) -> Fact:
-    sampling = document.sampling
-    value = f"{sampling.strategy} at {sampling.fps:g} per second, {sampling.geometry}"
-    if sampling.fps > 0:
-        value += f"; a segment's start and end are exact to {1000 / sampling.fps:.0f} ms"
-    return Fact("Sampling", value)
+    how = f"{sampling_words(document)}, {document.sampling.geometry}"
+    return Fact("Sampling", f"{how}; {precision_words(document)}")

@@ -29,6 +29,9 @@ BAR_HEIGHT_PX: Final[Mapping[Action, int]] = {
 MIN_BAR_PERCENT: Final = 0.4
 """Two seconds of a long film would be thinner than a pixel; 0.4% of a telephone's width is one."""
 
+CUTS_WIDTH: Final = 1000
+"""Places at which a cut is drawn: a line more for every pixel of a wide screen says no more."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -57,15 +60,21 @@ class Lane:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The whole drawing; `summary` says in words what it shows."""
+    """The whole drawing; `summary` says in words what it shows.
+
+    `cuts` are the lines between shots as a path in a box CUTS_WIDTH wide and 1 high, or empty.
+    """
 
     lanes: tuple[Lane, ...]
     ticks: tuple[Tick, ...]
     lanes_height_px: int
+    cuts: str
     summary: str
 
 
-def lay_out_timeline(segments: Sequence[SegmentInfo], axis: TimeAxis) -> Timeline:
+def lay_out_timeline(
+    segments: Sequence[SegmentInfo], axis: TimeAxis, cuts_ms: Sequence[int] = ()
+) -> Timeline:
     """Place segments in lanes, those of the strongest action first."""
     grouped: dict[tuple[str, str], list[SegmentInfo]] = {}
     for segment in segments:
@@ -81,8 +90,14 @@ def lay_out_timeline(segments: Sequence[SegmentInfo], axis: TimeAxis) -> Timelin
         lanes=lanes,
         ticks=axis.ticks(),
         lanes_height_px=len(lanes) * LANE_HEIGHT_PX,
+        cuts=_cut_lines(cuts_ms, axis),
         summary="; ".join(f"{lane.label}: {count(len(lane.bars), 'segment')}" for lane in lanes),
     )
+
+
+def _cut_lines(cuts_ms: Sequence[int], axis: TimeAxis) -> str:
+    places = {round(axis.percent(cut_ms) * CUTS_WIDTH / 100) for cut_ms in cuts_ms}
+    return "".join(f"M{place} 0v1" for place in sorted(places) if place <= CUTS_WIDTH)
 
 
 def _lane(

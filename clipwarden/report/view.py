@@ -196,7 +196,7 @@ def _view_video(video: VideoReport, number: int, detail: Detail) -> VideoView:
         input_facts=input_facts(document),
         method_facts=method_facts(document),
         several_sets=len(document.prompt_sets) > 1,
-        timeline=lay_out_timeline(segments, axis) if segments else None,
+        timeline=lay_out_timeline(segments, axis, document.video.cuts_ms) if segments else None,
         highest=None if segments else _highest(scored),
         rows=tuple(map(_row, shown)),
         rows_left_out=len(segments) - len(shown),

@@ -57,8 +57,10 @@ def test_a_stand_in_label_is_flagged_from_end_to_end(product: Product) -> None:
     assert document["video"]["frames_sampled"] == document["video"]["frames_embedded"] == 8
     assert document["sampling"] == {
         "strategy": "fps",
+        "spec": "fps:2",
         "fps": 2.0,
         "geometry": "centre-260-bicubic",
+        "version": 2,
     }
     assert segment["start_ms"] <= segment["peak_ms"] < segment["end_ms"]
     assert segment["mean_confidence"] <= segment["confidence"]

@@ -81,3 +81,9 @@ def test_sentences_are_whole_in_a_pipe_however_narrow() -> None:
 def test_markup_in_a_label_is_shown_as_it_is() -> None:
     document = make_video([make_segment("[red]x[/red]")]).document
     assert all("[red]x[/red]" in shown(document, columns, terminal=True) for columns in (42, 100))
+
+
+def test_the_headline_says_which_frames_were_looked_at() -> None:
+    document = make_video(sampling="shots:3", cuts_ms=(1000, 2000)).document
+    text = shown(document, 100, terminal=False)
+    assert "0:10.0, 640x360 h264, 20 frames (shots, 3 frames each, 2 cuts)  allow" in text

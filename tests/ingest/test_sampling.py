@@ -12,10 +12,12 @@ from rq import SimpleWorker
 
 from ingest.arrays import unpack_arrays
 from ingest.blobs import BlobRef
+from ingest.chunks import CHUNK_FRAMES
 from ingest.evidence import evidence_reference, read_picture
 from ingest.media.spec import SamplingSpec
 from ingest.queue.gate import Gate, Progress
-from ingest.sampling import CHUNK_FRAMES, sampling_key
+from ingest.queue.payloads import Work
+from ingest.sampling import FRAMES_VERSION, frames_version, sampling_key
 from ingest.stores import Stores
 from ingest.tables import Chunk, Sampling, Status, Submission
 from tests.clips import RED, constant_times, read_time_code, write_scenes, write_timed
@@ -81,7 +83,8 @@ def test_the_facts_are_kept_and_progress_is_told(stores: Stores, timed: Path) ->
     run_sampler(stores)
     [sampled] = rows(stores, Sampling)
     assert isinstance(sampled, Sampling)
-    assert (sampled.frames, sampled.chunks) == (12, 1)
+    assert (sampled.frames, sampled.frames_pictured, sampled.chunks) == (12, 12, 1)
+    assert sampled.cuts_us == []
     assert (sampled.width, sampled.height, sampled.codec) == (320, 240, "h264")
     assert sampled.duration_us == 6_000_000
     assert (sampled.partial, sampled.warnings) == (False, [])
@@ -139,16 +142,27 @@ def test_a_cancelled_submission_is_not_decoded(stores: Stores, timed: Path) -> N
 @pytest.mark.parametrize(
     ("sampling", "expected"),
     [
-        (SamplingSpec("fps", Fraction(2)), "fps-2.centre-64-bicubic"),
-        (SamplingSpec("fps", Fraction(1, 2)), "fps-1_2.centre-64-bicubic"),
-        (SamplingSpec.parse("fps:0.50"), "fps-1_2.centre-64-bicubic"),
-        (SamplingSpec.parse("fps:29.97"), "fps-2997_100.centre-64-bicubic"),
+        (SamplingSpec("fps", Fraction(2)), "fps-2"),
+        (SamplingSpec("fps", Fraction(1, 2)), "fps-1_2"),
+        (SamplingSpec.parse("fps:0.50"), "fps-1_2"),
+        (SamplingSpec.parse("fps:29.97"), "fps-2997_100"),
+        (SamplingSpec.parse("fps:1,fast"), "fps-1-fast"),
+        (SamplingSpec.parse("keyframes"), "keyframes"),
+        (SamplingSpec.parse("shots"), "shots-1"),
+        (SamplingSpec.parse("adaptive:0.5-4"), "adaptive-1_2-4"),
     ],
 )
 def test_equal_samplings_have_equal_keys_that_are_fit_for_a_path(
     sampling: SamplingSpec, expected: str
 ) -> None:
-    assert sampling_key(sampling, GEOMETRY) == expected
+    key = sampling_key(sampling, GEOMETRY)
+    assert key == f"{expected}.centre-64-bicubic.v{FRAMES_VERSION}"
+    Work(tenant="t", media_sha256="a" * 64, sampling_key=key, model_key="b" * 16)
+
+
+def test_a_key_tells_the_version_of_its_frames() -> None:
+    assert frames_version(sampling_key(SamplingSpec.parse("shots:3"), GEOMETRY)) == FRAMES_VERSION
+    assert frames_version("fps-2.centre-224-bicubic") == 1
 
 
 def test_a_file_replaced_after_its_submission_is_not_analysed_as_what_it_was(

@@ -12,6 +12,7 @@ from PIL import Image
 
 from clipwarden.report.model import ScoreCurves, VideoReport
 from clipwarden.report.render import render_report
+from ingest.media.spec import SamplingSpec
 from prompts.actions import Action, strongest
 from tests.report.page import Element, parse_page
 from worker.document import (
@@ -20,10 +21,10 @@ from worker.document import (
     ModelInfo,
     PromptSetInfo,
     ResultDocument,
-    SamplingInfo,
     SegmentInfo,
     VideoInfo,
 )
+from worker.results import sampling_info
 
 CREATED_AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -91,6 +92,8 @@ def make_video(
     warnings: tuple[str, ...] = (),
     model: str = "starter",
     calibration: str | None = None,
+    sampling: str = "fps:2",
+    cuts_ms: tuple[int, ...] = (),
 ) -> VideoReport:
     """Make one input; its flags follow from its segments."""
     document = ResultDocument(
@@ -106,6 +109,7 @@ def make_video(
             codec="h264",
             frames_sampled=20,
             frames_embedded=20,
+            cuts_ms=cuts_ms,
             warnings=warnings,
         ),
         model=ModelInfo(
@@ -120,7 +124,7 @@ def make_video(
                 name="moderation", version="7", sha256="ef" * 32, calibration=calibration
             ),
         ),
-        sampling=SamplingInfo(strategy="fps", fps=2, geometry="centre-224-bicubic"),
+        sampling=sampling_info(SamplingSpec.parse(sampling), "centre-224-bicubic"),
         segments=tuple(segments),
         flags=Flags(
             nsfw=any(segment.nsfw for segment in segments),

@@ -78,6 +78,35 @@ def test_a_result_says_how_it_was_made() -> None:
     assert facts["Sampling"].endswith("a segment's start and end are exact to 500 ms")
 
 
+@pytest.mark.parametrize(
+    ("sampling", "how", "exact"),
+    [
+        ("fps:2", "2 per second", "exact to 500 ms"),
+        ("fps:1/3", "0.333333 per second", "exact to 3000 ms"),
+        ("fps:1,fast", "1 per second, fast", "exact to 2000 ms"),
+        ("keyframes", "key frames", "exact to the time between two key frames"),
+        ("shots", "shots, 1 frame each, 2 cuts", "a segment's start and end are those of shots"),
+        (
+            "shots:3",
+            "shots, 3 frames each, 2 cuts",
+            "a segment starts and ends at a cut, or at a frame that was looked at",
+        ),
+        (
+            "adaptive",
+            "adaptive 0.5 to 4 per second, 20 of 20 frames embedded",
+            "exact to 250 ms",
+        ),
+    ],
+)
+def test_every_kind_of_sampling_says_which_frames_it_looked_at_and_how_exact_that_is(
+    sampling: str, how: str, exact: str
+) -> None:
+    video = make_video(sampling=sampling, cuts_ms=(1000, 2000) if "shots" in sampling else ())
+    facts = dict(facts_of(render_page(video).every("article")[0]))
+    assert facts["Sampling"].startswith(f"{how}, centre-224-bicubic; ")
+    assert facts["Sampling"].endswith(exact)
+
+
 def test_the_starter_model_is_called_what_it_is() -> None:
     page = render_page(make_video())
     assert "knows nothing of nudity" in words(page.every("section")[0])

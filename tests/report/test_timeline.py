@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipwarden.report.axis import MAX_STEPS, TimeAxis
-from clipwarden.report.timeline import MIN_BAR_PERCENT, lay_out_timeline
+from clipwarden.report.timeline import CUTS_WIDTH, MIN_BAR_PERCENT, lay_out_timeline
 from prompts.actions import Action
 from tests.report.samples import make_segment, make_video, render_page
 
@@ -46,6 +46,26 @@ def test_a_bar_too_short_to_see_is_widened_and_stays_on_the_axis() -> None:
     (bar,) = timeline.lanes[0].bars
     assert bar.width_percent == MIN_BAR_PERCENT
     assert bar.x_percent + bar.width_percent == pytest.approx(100)
+
+
+def test_cuts_are_lines_at_their_times_and_no_more_than_can_be_told_apart() -> None:
+    segments, axis = [make_segment("fire", 0, 10_000)], TimeAxis(10_000)
+    assert lay_out_timeline(segments, axis).cuts == ""
+    assert lay_out_timeline(segments, axis, [2500, 5000]).cuts == "M250 0v1M500 0v1"
+    many = lay_out_timeline(segments, axis, range(1, 10_000)).cuts
+    assert many.count("M") == CUTS_WIDTH + 1
+    # Beyond the last frame there is nothing to draw.
+    assert lay_out_timeline(segments, axis, [12_000]).cuts == ""
+
+
+def test_the_page_says_what_the_thin_lines_are() -> None:
+    fire = (make_segment("fire", 0, 5000),)
+    page = render_page(make_video(fire, sampling="shots:3", cuts_ms=(2500, 5000)))
+    (drawing,) = page.every("svg", "cuts")
+    (path,) = drawing.every("path")
+    assert path.attributes["d"] == "M250 0v1M500 0v1"
+    assert "A thin line is a cut" in page.text
+    assert "A thin line is a cut" not in render_page(make_video(fire)).text
 
 
 def test_the_axis_reaches_what_lies_beyond_the_container_duration() -> None:

@@ -36,7 +36,7 @@ from ingest.queue.payloads import Work
 from ingest.queue.upkeep import known_queues, release_due
 from ingest.queue.worker import build_worker
 from ingest.repair import Repaired, repair
-from ingest.sampling import SamplingJobs, sampling_key
+from ingest.sampling import FRAMES_VERSION, SamplingJobs, sampling_key
 from ingest.settings import WorkerLimits
 from ingest.stores import Stores
 from ingest.submissions import InPlace, Wish, submit
@@ -133,16 +133,19 @@ class Chain:
         request_token: str | None = None,
         host: str | None = HOST,
         run_id: str | None = None,
+        version: str = f".v{FRAMES_VERSION}",
     ) -> Submitted:
         """Submit a video that stays in place, and ask for the prompt sets' vectors.
 
-        Without a host its content is copied into the blob store.
+        Without a host its content is copied into the blob store. `version` is the end of the
+        sampling key, which an earlier release wrote otherwise.
         """
         content = path.read_bytes() if path.exists() else b"missing"
+        key = sampling_key(SamplingSpec.parse(sampling), FAKE_CARD.geometry)
         work = Work(
             tenant=DEFAULT_TENANT,
             media_sha256=hashlib.sha256(content).hexdigest(),
-            sampling_key=sampling_key(SamplingSpec.parse(sampling), FAKE_CARD.geometry),
+            sampling_key=key.removesuffix(f".v{FRAMES_VERSION}") + version,
             model_key=FAKE_CARD.key,
         )
         for one in prompt_sets:

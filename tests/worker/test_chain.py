@@ -185,5 +185,5 @@ def test_chunks_and_segments_are_stored_under_what_they_depend_on(
     work = submitted.work
     keys = {(row.tenant, row.media_sha256, row.sampling_key) for row in chain.rows(Chunk)}
     assert keys == {(work.tenant, work.media_sha256, work.sampling_key)}
-    assert work.sampling_key == "fps-25.squash-32-bicubic"
+    assert work.sampling_key == "fps-25.squash-32-bicubic.v2"
     assert [row.number for row in chain.rows(SegmentRow)] == [0, 1, 2]

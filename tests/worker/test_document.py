@@ -11,6 +11,7 @@ import pytest
 from ingest.endings import fail
 from ingest.errors import BlobMissing, MediaUnreadable
 from ingest.evidence import read_picture
+from ingest.sampling import FRAMES_VERSION
 from ingest.tables import DEFAULT_TENANT
 from prompts.actions import Action
 from prompts.schema import Label
@@ -66,12 +67,15 @@ def test_a_result_says_how_it_was_made(chain: Chain, three_scenes: Path) -> None
     assert document.model.weights_sha256 == FAKE_CARD.weights_sha256
     assert document.sampling.model_dump() == {
         "strategy": "fps",
+        "spec": "fps:5/2",
         "fps": 2.5,
         "geometry": "squash-32-bicubic",
+        "version": FRAMES_VERSION,
     }
     [asked] = document.prompt_sets
     assert (asked.name, asked.version, asked.sha256) == ("colours", "1", COLOUR_SET.sha256)
     assert asked.calibration is None
+    assert document.video.cuts_ms == ()
 
 
 def test_two_results_that_differ_in_nothing_they_depend_on_are_equal(
