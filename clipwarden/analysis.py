@@ -6,8 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from clipwarden.child import Role
@@ -15,7 +14,7 @@ from clipwarden.data_folder import DataFolder
 from clipwarden.errors import SamplerMissing, ServiceNotRunning
 from clipwarden.following import Follower, Pending, Watcher
 from clipwarden.installation import StoreEnvironment, resolve_stores, served_queue
-from clipwarden.intake import Request, accept, prepare, source_name
+from clipwarden.intake import Input, Request, accept_source, prepare
 from clipwarden.joining import joined_stores
 from clipwarden.migrations import migrate, require_current
 from clipwarden.processes import WorkerProcesses
@@ -26,19 +25,28 @@ from clipwarden.served_models import require_served
 from ingest.claiming import claim_stores, join_stores
 from ingest.endings import cancel_runs
 from ingest.errors import MediaError
+from ingest.geometry import Crop
+from ingest.media.limits import DecodeLimits
 from ingest.media.spec import SamplingSpec
 from ingest.queue.names import Priority
 from ingest.settings import ProcessSettings, StoreSettings
+from ingest.sources.limits import FetchLimits
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT
 from ingest.works import IsEmbedded
 from prompts.errors import ClipwardenError
 from prompts.schema import PromptSet
-from worker.document import ErrorInfo, ResultDocument, SamplingInfo, VideoInfo
+from worker.document import ErrorInfo, ResultDocument, VideoInfo
 from worker.errors import ResultMissing
 from worker.models.card import ModelCard
 from worker.models.resolve import resolve_model
-from worker.results import is_embedded, model_info, prompt_set_info, read_document
+from worker.results import (
+    is_embedded,
+    model_info,
+    prompt_set_info,
+    read_document,
+    sampling_info,
+)
 
 _POLL_S = 0.1
 
@@ -54,6 +62,9 @@ class AnalysisSettings:
     batch_size: int
     environment: StoreEnvironment
     host_name: str
+    crop: Crop | None = None
+    fetching: FetchLimits = field(default_factory=FetchLimits)
+    decoding: DecodeLimits = field(default_factory=DecodeLimits)
 
 
 @dataclass(frozen=True)
@@ -111,18 +122,18 @@ class Analysis:
         self._pending: list[Pending] = []
         self.stores = stores
 
-    def run(self, paths: Sequence[Path]) -> Iterator[Finished]:
+    def run(self, sources: Sequence[Input]) -> Iterator[Finished]:
         """Analyse inputs and yield each one's result when it is there, in no fixed order.
 
         A bad input gives a failed document and ends nothing else. Raises WorkerFailed when the
         processes can't go on.
         """
-        for index, path in enumerate(paths):
+        for index, source in enumerate(sources):
             try:
-                accepted = accept(self.stores, self._request, path)
+                accepted = accept_source(self.stores, self._request, source)
             except MediaError as error:
                 self._watcher.finished(index)
-                yield self._refused(index, source_name(path), error)
+                yield self._refused(index, source.shown, error)
                 continue
             self._pending.append(
                 Pending(index, accepted.source, accepted.submission_id, accepted.work)
@@ -164,11 +175,7 @@ class Analysis:
             video=VideoInfo(id=uuid.uuid4().hex, source=source),
             model=model_info(request.model, device=None),
             prompt_sets=tuple(prompt_set_info(one) for one in request.prompt_sets),
-            sampling=SamplingInfo(
-                strategy=request.sampling.strategy,
-                fps=float(request.sampling.rate),
-                geometry=request.model.geometry.name,
-            ),
+            sampling=sampling_info(request.sampling, request.geometry.name),
         )
         return Finished(index, document, None)
 
@@ -192,9 +199,11 @@ def running_analysis(
         model=settings.model,
         sampling=settings.sampling,
         prompt_sets=settings.prompt_sets,
+        crop=settings.crop,
         priority=Priority.HIGH,
         in_place_on=settings.host_name,
         run_id=uuid.uuid4().hex,
+        fetching=settings.fetching,
     )
     if served_queue(folder) is None:
         return _own_analysis(DataFolder.prepare(folder.root), settings, request, watcher)
@@ -285,7 +294,7 @@ def _roles(settings: AnalysisSettings, request: Request, stores: StoreSettings) 
     card = request.model.to_json()
     return [
         embedder("embed", shared, card, settings.device, settings.batch_size, usable_cores()),
-        sampler("sample", shared),
+        sampler("sample", shared, decoding=settings.decoding),
         finisher("finish", shared),
         keeper("keep", shared),
     ]

@@ -1,15 +1,16 @@
-"""Taking a file in: checked, hashed, copied into the blob store unless it stays, submitted."""
+"""Taking a source in: fetched, checked, hashed, copied unless it stays in place, submitted."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import select
 
 from clipwarden.counted_path import CountedPath, OnRead
-from ingest.errors import MediaChanged, TokenReused
+from ingest.errors import MediaChanged, MediaError, TokenReused, TooManyBytes
+from ingest.geometry import Crop, Geometry
 from ingest.identity import FileIdentity, identify
 from ingest.keys import media_key
 from ingest.media.check import check_input, displayed_name
@@ -17,6 +18,10 @@ from ingest.media.spec import SamplingSpec
 from ingest.queue.names import Priority
 from ingest.queue.payloads import Work
 from ingest.sampling import sampling_key
+from ingest.sources.fetching import fetched
+from ingest.sources.limits import FetchLimits
+from ingest.sources.naming import LocalPath, Source
+from ingest.sources.playlists import check_not_live
 from ingest.stores import Stores
 from ingest.submissions import InPlace, Wish, announce_media, submit
 from ingest.tables import DEFAULT_TENANT, Submission
@@ -31,16 +36,40 @@ class Request:
     """What to look for in files, with what, and how urgently.
 
     `in_place_on` names the host whose sampling processes read a file where it is; None has its
-    content copied into the blob store. `run_id` names the run of a command that waits.
+    content copied into the blob store, as what is fetched always has. `run_id` names the run of a
+    command that waits. Without a `crop` pictures are cut as the model's own settings say.
+    `once_per_content` makes a request token of the content and of everything else that is asked
+    for, so that a restart asks for nothing twice.
     """
 
     model: ModelCard
     sampling: SamplingSpec
     prompt_sets: tuple[PromptSet, ...]
+    crop: Crop | None = None
     priority: Priority = Priority.NORMAL
     in_place_on: str | None = None
     request_token: str | None = None
     run_id: str | None = None
+    run_host: str | None = None
+    fetching: FetchLimits = field(default_factory=FetchLimits)
+    once_per_content: bool = False
+
+    @property
+    def geometry(self) -> Geometry:
+        """How frames become the squares that the model takes."""
+        own = self.model.geometry
+        return own if self.crop is None else own.with_crop(self.crop)
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """What a user named and nobody can read, with the reason."""
+
+    shown: str
+    error: MediaError
+
+
+Input = Source | Unfit
 
 
 @dataclass(frozen=True)
@@ -60,23 +89,53 @@ def prepare(stores: Stores, request: Request) -> None:
         request_text_vectors(stores, DEFAULT_TENANT, request.model.key, prompt_set.sha256)
 
 
+def accept_source(
+    stores: Stores, request: Request, source: Input, on_read: OnRead | None = None
+) -> Accepted:
+    """Submit what a user named; what is not a local file is fetched first, and always copied.
+
+    Raises the MediaError that says why it can't be had, and what `accept` raises.
+    """
+    match source:
+        case Unfit():
+            raise source.error
+        case LocalPath():
+            return accept(stores, request, source.path, on_read)
+        case _:
+            with fetched(source, request.fetching) as path:
+                # Its host is still the one that is to cancel it where the run breaks off.
+                run_host = request.in_place_on if request.run_id else None
+                copied = replace(request, in_place_on=None, run_host=run_host)
+                return _accept(stores, copied, path, source.shown, on_read)
+
+
 def accept(stores: Stores, request: Request, path: Path, on_read: OnRead | None = None) -> Accepted:
     """Submit a file; `on_read` is told of every piece that is read, once to hash and once to copy.
 
-    Raises MediaNotFound, MediaIsFolder, MediaEmpty, MediaUnreadable; MediaChanged where somebody
-    writes to the file meanwhile, which then leaves no copy; TokenReused.
+    Raises MediaNotFound, MediaIsFolder, MediaEmpty, MediaUnreadable, TooManyBytes; LiveSource for
+    a playlist; MediaChanged where somebody writes to the file meanwhile, which then leaves no copy;
+    TokenReused.
     """
     check_input(path)
+    return _accept(stores, request, path, LocalPath(path).shown, on_read)
+
+
+def _accept(
+    stores: Stores, request: Request, path: Path, source: str, on_read: OnRead | None
+) -> Accepted:
+    _check_size(path, source, request.fetching.max_bytes)
+    check_not_live(path, source)
     readable = path if on_read is None else CountedPath.of(path, on_read)
-    source = source_name(path)
     identity = identify(readable, source)
-    _check_token(stores, request.request_token, identity.sha256)
     work = Work(
         tenant=DEFAULT_TENANT,
         media_sha256=identity.sha256,
-        sampling_key=sampling_key(request.sampling, request.model.geometry),
+        sampling_key=sampling_key(request.sampling, request.geometry),
         model_key=request.model.key,
     )
+    if request.once_per_content:
+        request = replace(request, request_token=_content_token(request, work))
+    _check_token(stores, request.request_token, identity.sha256)
     if request.in_place_on is None:
         announce_media(stores, work, identity.size_bytes)
         _copy(stores, readable, source, identity)
@@ -91,9 +150,22 @@ def accept(stores: Stores, request: Request, path: Path, on_read: OnRead | None 
     return Accepted(submitted.id, submitted.is_new, source, work)
 
 
-def source_name(path: Path) -> str:
-    """The name as the user wrote it; bytes that are no text are escaped, for JSON has none."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def _check_size(path: Path, source: str, max_bytes: int) -> None:
+    """Refuse what is too large before it is read and copied."""
+    size_bytes = path.stat().st_size
+    if size_bytes > max_bytes:
+        raise TooManyBytes(
+            f"{displayed_name(source)}: {size_bytes} bytes are over the limit of {max_bytes}.",
+            "Raise the limit (analyze --limit bytes=..., submit --max-bytes ...), or shorten it.",
+        )
+
+
+def _content_token(request: Request, work: Work) -> str:
+    # Not the sampling key: it also says which release made the frames.
+    sampling = f"{request.sampling.name} {request.geometry.name}"
+    prompt_sets = [one.sha256 for one in request.prompt_sets]
+    asked = "\n".join([work.media_sha256, sampling, work.model_key, *prompt_sets])
+    return f"watch-{hashlib.sha256(asked.encode()).hexdigest()}"
 
 
 def _check_token(stores: Stores, token: str | None, sha256: str) -> None:
@@ -134,9 +206,10 @@ def _wish(request: Request, path: Path, source: str, work: Work, size_bytes: int
         in_place=None if host is None else InPlace(path.absolute(), host),
         model_card=request.model.to_json(),
         sampling=request.sampling.name,
-        geometry=request.model.geometry.name,
+        geometry=request.geometry.name,
         prompt_set_sha256s=tuple(one.sha256 for one in request.prompt_sets),
         priority=request.priority,
         request_token=request.request_token,
         run_id=request.run_id,
+        run_host=request.run_host,
     )

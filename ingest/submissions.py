@@ -36,7 +36,7 @@ class Wish:
     """What is to be analysed, and how; everything a submission row and its jobs need.
 
     Without `in_place` the media's copy is in the blob store. `run_id` names the run of a command
-    that waits for the result.
+    that waits for the result, and `run_host` the host it runs on.
     """
 
     work: Work
@@ -50,6 +50,7 @@ class Wish:
     priority: Priority = Priority.NORMAL
     request_token: str | None = None
     run_id: str | None = None
+    run_host: str | None = None
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _row(wish: Wish) -> Submission:
         priority=wish.priority,
         source=wish.source,
         location=None if wish.in_place is None else wish.in_place.path.as_uri(),
-        host=None if wish.in_place is None else wish.in_place.host,
+        host=wish.run_host if wish.in_place is None else wish.in_place.host,
         media_sha256=wish.work.media_sha256,
         size_bytes=wish.size_bytes,
         model_key=wish.work.model_key,

@@ -25,6 +25,16 @@ def write_drawn(path: Path) -> Path:
     return write_clip(path, _frames())
 
 
+def write_clock_at_the_edge(path: Path) -> Path:
+    """Write three seconds of a bare wall whose only object, a clock, stands at the left edge."""
+    clock = _clock()
+    size = 162
+    wall = Image.new("RGB", (WIDTH, HEIGHT), clock.getpixel((2, 2)))
+    small = clock.crop((140, 0, 500, 360)).resize((size, size))
+    wall.paste(small, (0, (HEIGHT - size) // 2))
+    return write_clip(path, ((Fraction(n, FPS), np.asarray(wall)) for n in range(3 * FPS)))
+
+
 def _frames() -> Iterator[tuple[Fraction, Picture]]:
     random = np.random.default_rng(1)
     drawn = {

@@ -18,16 +18,21 @@ from clipwarden.analysis import (
     running_analysis,
 )
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, succeeds
+from clipwarden.cli.inputs import Inputs, named_inputs
+from clipwarden.cli.limits import decode_limits, threads_for_one_file
 from clipwarden.cli.options import (
     DEFAULT_BATCH_SIZE,
     DEFAULT_MODEL,
     DEFAULT_PROMPTS,
     DEFAULT_SAMPLING,
+    AllowPrivate,
     BatchSize,
     BlobUrl,
+    CropOption,
     Data,
     DatabaseUrl,
     HostName,
+    Limits,
     Model,
     Paths,
     Prompts,
@@ -47,8 +52,10 @@ from clipwarden.cli.output import (
 from clipwarden.cli.progress import ProgressBars
 from clipwarden.data_folder import DataFolder
 from clipwarden.installation import host_name as this_host
+from clipwarden.intake import Input
 from clipwarden.run_report import write_report
 from ingest.media.spec import SamplingSpec
+from ingest.sources.limits import FetchLimits
 from prompts.errors import ClipwardenError
 from prompts.loader import load_prompt_set
 from worker.document import ResultDocument
@@ -80,6 +87,9 @@ def analyze(
     host_name: HostName = None,
     report: Report = None,
     no_report: NoReport = False,
+    crop: CropOption = None,
+    limit: Limits = None,
+    allow_private: AllowPrivate = False,
     quiet: Quiet = False,
 ) -> None:
     """Analyse videos: what they show, from when to when, and whether somebody should look.
@@ -96,8 +106,13 @@ def analyze(
 
       clipwarden analyze --model starter --prompts scenes --sample fps:1 *.mp4
 
-      clipwarden analyze --format json --output results/ uploads/*.mp4
+      clipwarden analyze --format json --output results/ uploads/
+
+      clipwarden analyze --sample shots --crop tiles film.mkv
+
+      clipwarden analyze https://example.org/clip.mp4 s3://bucket/clip.mp4
     """
+    decoding = decode_limits(limit, threads=threads_for_one_file())
     folder, environment = named_folder(data), store_environment(database_url, blob_url)
     settings = AnalysisSettings(
         sampling=SamplingSpec.parse(sample),
@@ -107,21 +122,37 @@ def analyze(
         batch_size=batch_size,
         environment=environment,
         host_name=this_host(host_name),
+        crop=None if crop is None else crop.value,
+        fetching=FetchLimits(max_bytes=decoding.max_bytes, allow_private=allow_private),
+        decoding=decoding,
     )
+    inputs = named_inputs(paths)
     target = Target.prepare(output) if output and output != "-" else None
-    results = Results(output_format, target, inputs=len(paths))
+    results = Results(output_format, target, inputs=inputs.count)
     report_file = None if no_report else _report_file(folder, report)
+    _analyze(folder, settings, inputs, results, report_file, quiet=quiet)
+
+
+def _analyze(
+    folder: DataFolder,
+    settings: AnalysisSettings,
+    inputs: Inputs,
+    results: Results,
+    report_file: Path | None,
+    *,
+    quiet: bool,
+) -> None:
     # Bars and results can't share a terminal.
     no_bars = quiet or (results.are_streamed and sys.stdout.isatty())
     with (
-        ProgressBars(len(paths), quiet=no_bars) as bars,
+        ProgressBars(len(inputs.sources), quiet=no_bars) as bars,
         running_analysis(folder, settings, bars) as analysis,
     ):
-        finished = _run(analysis, paths, bars, results)
+        finished = _run(analysis, inputs.sources, bars, results)
         are_written, has_report = _write(analysis, finished, results, report_file)
     if has_report and report_file is not None:
         # On stderr beside JSON: what reads stdout wants results alone.
-        typer.echo(f"Report: {report_file}", err=output_format is not ResultFormat.TABLE)
+        typer.echo(f"Report: {report_file}", err=results.format is not ResultFormat.TABLE)
     _exit(finished, are_written=are_written, has_report=has_report)
 
 
@@ -133,12 +164,12 @@ def _report_file(folder: DataFolder, name: str | None) -> Path:
 
 
 def _run(
-    analysis: Analysis, paths: Sequence[Path], bars: ProgressBars, results: Results
+    analysis: Analysis, sources: Sequence[Input], bars: ProgressBars, results: Results
 ) -> list[Finished]:
     """Return results in the order of the inputs; JSON lines go out as they are finished."""
     finished: list[Finished] = []
     try:
-        for one in analysis.run(paths):
+        for one in analysis.run(sources):
             finished.append(one)
             results.add(one.document)
     except (ClipwardenError, OSError, KeyboardInterrupt):

@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 from platformdirs import user_data_path
 
+from clipwarden.cli.limits import described_defaults
 from clipwarden.data_folder import DataFolder
 from clipwarden.errors import DataFolderUnusable
 from clipwarden.installation import StoreEnvironment
 from clipwarden.roles import MAX_QUEUED_BYTES
-from ingest.sampling import CHUNK_FRAMES
+from ingest.chunks import CHUNK_PICTURES
 from ingest.settings import WorkerLimits
 
 Data = Annotated[
@@ -35,7 +36,7 @@ Model = Annotated[
     str, typer.Option("--model", "-m", help="A hub id, a local folder, or `starter`.")
 ]
 BatchSize = Annotated[
-    int, typer.Option(min=1, max=CHUNK_FRAMES, help="Frames per run of the model.")
+    int, typer.Option(min=1, max=CHUNK_PICTURES, help="Frames per run of the model.")
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -77,6 +78,17 @@ MaxQueuedMb = Annotated[
     typer.Option("--max-queued-mb", min=1, help="Sampling pauses while frames of this size wait."),
 ]
 
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=VALUE",
+        help="What one file may cost while it is decoded; give it again for more. "
+        f"Defaults: {described_defaults()}.",
+        show_default=False,
+    ),
+]
+
 DEFAULT_MAX_JOBS = WorkerLimits().max_jobs
 DEFAULT_MAX_RSS_GROWTH_MB = WorkerLimits().max_rss_growth_mb
 BYTES_PER_MB = 1024 * 1024
@@ -96,6 +108,15 @@ class LogFormat(StrEnum):
 LogFormatOption = Annotated[
     LogFormat, typer.Option("--log-format", help="Lines for people, or JSON lines for programs.")
 ]
+
+
+class CropName(StrEnum):
+    """How a picture becomes a square."""
+
+    CENTRE = "centre"
+    WHOLE = "whole"
+    TILES = "tiles"
+    SQUASH = "squash"
 
 
 class Format(StrEnum):
@@ -141,7 +162,16 @@ DEFAULT_PROMPTS = "moderation"
 DEFAULT_SAMPLING = "fps:2"
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH", help="Video files.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="PATH|FOLDER|URL|-",
+        help="Video files, folders of them, http(s):// and s3:// addresses, - for standard input.",
+        show_default=False,
+    ),
+]
+AllowPrivate = Annotated[
+    bool,
+    typer.Option("--allow-private", help="Fetch from this machine and private networks, too."),
 ]
 Prompts = Annotated[
     list[str],
@@ -150,8 +180,26 @@ Prompts = Annotated[
     ),
 ]
 Sample = Annotated[
-    str, typer.Option("--sample", "-s", help="Frames per second: fps:2, fps:0.5, fps:1/3.")
+    str,
+    typer.Option(
+        "--sample",
+        "-s",
+        help="Which frames: fps:2, fps:1/3 (a second), fps:1,fast, keyframes, shots, shots:3 "
+        "(of each), adaptive:0.5-4 (like frames are embedded once).",
+    ),
 ]
+CropOption = Annotated[
+    CropName | None,
+    typer.Option(
+        "--crop",
+        help="What the model sees of a picture: its centre, the whole between bars, tiles that "
+        "cover it (two to four times the work), or squashed; by default what the model was "
+        "trained on.",
+        show_default=False,
+    ),
+]
+MaxBytes = Annotated[str, typer.Option(metavar="SIZE", help="Take in no larger file: 500MB, 2GB.")]
+DEFAULT_MAX_BYTES = "64GiB"
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 Ids = Annotated[
     list[str],

@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED, print_error
+from clipwarden.cli.inputs import Inputs, named_inputs, watched_folders
+from clipwarden.cli.limits import decode_limits
 from clipwarden.cli.options import (
+    DEFAULT_MAX_BYTES,
     DEFAULT_PROMPTS,
     DEFAULT_SAMPLING,
+    AllowPrivate,
     BlobUrl,
+    CropOption,
     Data,
     DatabaseUrl,
     Format,
     FormatOption,
     HostName,
+    MaxBytes,
     Paths,
     Prompts,
     Quiet,
@@ -28,23 +34,23 @@ from clipwarden.cli.options import (
     named_folder,
     store_environment,
 )
+from clipwarden.cli.outcomes import Outcome, print_line, refused, standing, submitted
 from clipwarden.cli.output import writing_stdout
 from clipwarden.cli.progress import ProgressBars
 from clipwarden.cli.reading import ReadingBar
+from clipwarden.cli.watching import watch_folders
 from clipwarden.following import Pending, follow
 from clipwarden.installation import host_name as this_host
-from clipwarden.intake import Accepted, Request, accept, prepare, source_name
+from clipwarden.intake import Accepted, Input, Request, accept_source, prepare
 from clipwarden.joining import joined_stores
 from clipwarden.sampling_hosts import samples_on
 from clipwarden.served_models import ChosenModel, choose_model
 from ingest.errors import MediaError
-from ingest.media.check import displayed_name
 from ingest.media.spec import SamplingSpec
 from ingest.queue.names import Priority
+from ingest.sources.limits import FetchLimits
 from ingest.stores import Stores
-from ingest.submissions import find_submission
-from ingest.tables import DEFAULT_TENANT, Status
-from prompts.errors import ClipwardenError
+from ingest.tables import Status
 from prompts.loader import load_prompt_set
 
 Model = Annotated[
@@ -72,18 +78,13 @@ Token = Annotated[
     ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when all of them have ended.")]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one input, as JSON has it; refused ones have no id."""
-
-    id: str | None
-    source: str
-    status: str
-    is_new: bool
-    media_sha256: str | None
-    error: dict[str, str] | None
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Stay, and submit what comes into the FOLDERs.")
+]
+Settle = Annotated[
+    float, typer.Option(min=0, help="Seconds without a change until a watched file is complete.")
+]
+DEFAULT_SETTLE_S = 10.0
 
 
 def submit(
@@ -95,6 +96,11 @@ def submit(
     in_place: InPlaceOption = False,
     token: Token = None,
     wait: Wait = False,
+    watch: Watch = False,
+    settle: Settle = DEFAULT_SETTLE_S,
+    crop: CropOption = None,
+    max_bytes: MaxBytes = DEFAULT_MAX_BYTES,
+    allow_private: AllowPrivate = False,
     output_format: FormatOption = Format.TABLE,
     data: Data = None,
     database_url: DatabaseUrl = None,
@@ -105,8 +111,8 @@ def submit(
     """Leave videos to the running installation; print the id of each, then return.
 
     A file is copied into the blob store, once per content, so that it may be moved or deleted
-    afterwards. JSON is one object for one input, an array for several: `id`, `source`, `status`,
-    `is_new`, `media_sha256`, `error`.
+    afterwards. JSON is one object for one input, an array for several or a folder: `id`, `source`,
+    `status`, `is_new`, `media_sha256`, `error`. With --watch it is a line for each.
 
     Exit status 0: all are submitted, and with --wait analysed. 2: the command line, a prompt set
     or the model is wrong, nothing was done. 3: some inputs failed, the others stand.
@@ -115,12 +121,14 @@ def submit(
 
       clipwarden submit upload.mp4
 
-      clipwarden submit --priority high --prompts scenes --wait news.mp4
+      clipwarden submit --priority high --prompts scenes --wait https://example.org/news.mp4
 
-      clipwarden submit --in-place --format json archive/*.mkv
+      clipwarden submit --in-place --watch incoming/
     """
-    if token is not None and len(paths) > 1:
-        raise typer.BadParameter("--token names one request: give one PATH with it.")
+    inputs = named_inputs([] if watch else paths)
+    folders = watched_folders(paths) if watch else ()
+    size = decode_limits([f"bytes={max_bytes}"]).max_bytes
+    _check_usage(inputs, token=token, watch=watch, wait=wait)
     sampling = SamplingSpec.parse(sample)
     prompt_sets = tuple(load_prompt_set(name) for name in dict.fromkeys(prompts))
     with joined_stores(named_folder(data), store_environment(database_url, blob_url)) as stores:
@@ -132,17 +140,32 @@ def submit(
             priority=priority,
             in_place_on=this_host(host_name) if in_place else None,
             request_token=token,
+            crop=None if crop is None else crop.value,
+            fetching=FetchLimits(max_bytes=size, allow_private=allow_private),
+            once_per_content=watch,
         )
         _warn(stores, chosen, request.in_place_on)
-        intake = _Submissions(stores, request, output_format)
-        try:
-            intake.accept_all(paths, quiet=quiet)
-            if wait:
-                intake.wait(quiet=quiet)
-        finally:
-            # What is submitted is worked on, whatever ended this command.
-            intake.print_json(len(paths))
-    if intake.some_failed:
+        if watch:
+            watch_folders(stores, request, folders, settle, output_format)
+        _submit(_Submissions(stores, request, output_format), inputs, wait=wait, quiet=quiet)
+
+
+def _check_usage(inputs: Inputs, *, token: str | None, watch: bool, wait: bool) -> None:
+    if token is not None and (watch or inputs.are_several):
+        raise typer.BadParameter("--token names one request: give one PATH with it.")
+    if watch and wait:
+        raise typer.BadParameter("--watch has no end that --wait could wait for.")
+
+
+def _submit(submissions: _Submissions, inputs: Inputs, *, wait: bool, quiet: bool) -> None:
+    try:
+        submissions.accept_all(inputs.sources, quiet=quiet)
+        if wait:
+            submissions.wait(quiet=quiet)
+    finally:
+        # What is submitted is worked on, whatever ended this command.
+        submissions.print_json(inputs.count)
+    if submissions.some_failed:
         raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
 
 
@@ -161,19 +184,20 @@ class _Submissions:
         """Whether an input was refused or, as far as was waited for it, failed."""
         return any(one.error is not None for one in self._outcomes)
 
-    def accept_all(self, paths: Sequence[Path], *, quiet: bool) -> None:
+    def accept_all(self, sources: Sequence[Input], *, quiet: bool) -> None:
         """Submit each; a bad one fails alone, with a line on stderr."""
         prepare(self._stores, self._request)
         copies = self._request.in_place_on is None
+        paths = [Path(source.shown) for source in sources]
         with ReadingBar(paths, quiet=quiet, is_read_twice=copies) as bar:
-            for path in paths:
+            for source, path in zip(sources, paths, strict=True):
                 bar.begin(path)
                 try:
-                    accepted = accept(self._stores, self._request, path, bar.on_read)
+                    accepted = accept_source(self._stores, self._request, source, bar.on_read)
                 except MediaError as error:
                     with bar.lifted():
                         print_error(error)
-                    self._outcomes.append(_refused(path, error))
+                    self._outcomes.append(refused(source, error))
                 else:
                     with bar.lifted():
                         self._add(accepted)
@@ -187,7 +211,7 @@ class _Submissions:
             bars.starting()
             bars.ready()
             for entry in follow(self._stores, self._pending, bars):
-                outcome = _standing(self._stores, self._outcomes[entry.index])
+                outcome = standing(self._stores, self._outcomes[entry.index])
                 self._outcomes[entry.index] = outcome
                 if at_once:
                     self._print(outcome, is_end=True)
@@ -205,16 +229,7 @@ class _Submissions:
                 sys.stdout.write(f"{text}\n")
 
     def _add(self, accepted: Accepted) -> None:
-        outcome = Outcome(
-            id=accepted.submission_id,
-            source=accepted.source,
-            status=Status.QUEUED,
-            is_new=accepted.is_new,
-            media_sha256=accepted.work.media_sha256,
-            error=None,
-        )
-        if not accepted.is_new:
-            outcome = _standing(self._stores, outcome)
+        outcome = submitted(self._stores, accepted)
         index = len(self._outcomes)
         self._outcomes.append(outcome)
         if outcome.status == Status.QUEUED:
@@ -224,15 +239,8 @@ class _Submissions:
         self._print(outcome)
 
     def _print(self, outcome: Outcome, *, is_end: bool = False) -> None:
-        if self._format is not Format.TABLE:
-            return
-        words = f"{outcome.id}  {outcome.status}  {displayed_name(outcome.source)}"
-        if not outcome.is_new and not is_end:
-            words += "  (submitted before with this token)"
-        if outcome.error is not None:
-            words += f"  [{outcome.error['code']}] {outcome.error['message']}"
-        with writing_stdout():
-            sys.stdout.write(f"{words}\n")
+        if self._format is Format.TABLE:
+            print_line(outcome, is_end=is_end)
 
 
 def _warn(stores: Stores, chosen: ChosenModel, host: str | None) -> None:
@@ -249,28 +257,3 @@ def _warn(stores: Stores, chosen: ChosenModel, host: str | None) -> None:
             "waits until one is.",
             err=True,
         )
-
-
-def _refused(path: Path, error: ClipwardenError) -> Outcome:
-    return Outcome(
-        id=None,
-        source=source_name(path),
-        status=Status.FAILED,
-        is_new=False,
-        media_sha256=None,
-        error={"code": error.code, "message": error.message, "cure": error.cure},
-    )
-
-
-def _standing(stores: Stores, outcome: Outcome) -> Outcome:
-    """The outcome with what is recorded by now."""
-    assert outcome.id is not None
-    row = find_submission(stores.database, DEFAULT_TENANT, outcome.id)
-    error = None
-    if row.error_code is not None:
-        error = {
-            "code": row.error_code,
-            "message": row.error_message or "",
-            "cure": row.error_cure or "",
-        }
-    return replace(outcome, status=row.status, error=error)

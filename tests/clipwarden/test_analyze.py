@@ -25,7 +25,7 @@ from ingest.submissions import InPlace, find_submission
 from ingest.tables import Sampling, Submission
 from tests.clips import RED, real_clip, write_scenes
 from tests.clipwarden.command import Product
-from tests.drawn import SCENES, write_drawn
+from tests.drawn import SCENES, write_clock_at_the_edge, write_drawn
 from tests.encoders.tiny_models import clip_folder
 from tests.ingest.submitting import OTHER_WORK, submit_to
 from worker.document import ResultDocument
@@ -351,6 +351,30 @@ def test_each_drawn_scene_is_found_where_it_is(product: Product, tmp_path: Path)
         # Half a second lies between two samples; the clip ends one frame before its 20 s.
         assert 0 <= start - true_start < 500
         assert abs(end - true_end) < 500
+
+
+@pytest.mark.parametrize(("crop", "labels"), [("centre", []), ("whole", ["clock"])])
+def test_what_stands_at_the_edge_alone_is_found_where_the_whole_picture_is_seen(
+    product: Product, tmp_path: Path, crop: str, labels: list[str]
+) -> None:
+    clip = write_clock_at_the_edge(tmp_path / "edge.mp4")
+    example = str(ROOT / "docs" / "example.yaml")
+    document = product.analyze("--prompts", example, "--crop", crop, clip)
+    assert [one["label"] for one in document["segments"]] == labels
+    assert document["sampling"]["geometry"] == f"{crop}-260-bicubic"
+
+
+def test_what_stands_at_the_edge_alone_is_found_with_tiles_at_three_times_the_work(
+    product: Product, tmp_path: Path
+) -> None:
+    clip = write_clock_at_the_edge(tmp_path / "edge.mp4")
+    example = str(ROOT / "docs" / "example.yaml")
+    document = product.analyze("--prompts", example, "--crop", "tiles", clip)
+    assert [one["label"] for one in document["segments"]] == ["clock"]
+    assert document["video"]["frames_embedded"] == document["video"]["frames_sampled"] == 6
+    [row] = stored_embeddings(product)
+    # 18 pictures in batches of 8.
+    assert (row.frames, row.batches) == (6, 3)
 
 
 def test_a_clip_model_from_a_folder_is_analysed_with(product: Product, tmp_path: Path) -> None:

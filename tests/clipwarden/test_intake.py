@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from clipwarden import intake
 from clipwarden.cli.jobs import try_again
-from clipwarden.intake import Request, accept
+from clipwarden.intake import Request, Unfit, accept, accept_source
 from clipwarden.purging import find_doomed, purge_doomed
 from ingest.endings import fail
-from ingest.errors import DatabaseUnavailable
+from ingest.errors import DatabaseUnavailable, LiveSource
 from ingest.identity import identify
 from ingest.keys import media_key
 from ingest.media.spec import SamplingSpec
 from ingest.queue.leases import Outcome, settle
+from ingest.sources.naming import LocalPath, StandardInput
 from ingest.stores import Stores
 from ingest.submissions import Submitted, Wish, submit
-from ingest.tables import DEFAULT_TENANT
+from ingest.tables import DEFAULT_TENANT, Submission
 from ingest.works import IsEmbedded
 from tests.clips import BLUE, write_scenes
 from tests.worker.chain import COLOUR_SET, TEXT_QUEUE, Chain
@@ -67,6 +71,57 @@ def test_a_copy_whose_submission_was_never_recorded_can_be_purged(
     doomed = find_doomed(stores, tmp_path, identify(clip, "clip.mp4").sha256)
     purge_doomed(stores, doomed)
     assert not stores.blobs.exists(key)
+
+
+def recorded(stores: Stores) -> list[Submission]:
+    with stores.database.read() as session:
+        rows = list(session.scalars(select(Submission)))
+        session.expunge_all()
+    return rows
+
+
+def test_what_is_fetched_is_copied_also_where_files_stay_in_place(
+    stores: Stores, clip: Path, key: str
+) -> None:
+    request = replace(REQUEST, in_place_on="here")
+    with clip.open("rb") as handle:
+        accept_source(stores, request, StandardInput(handle.fileno()))
+    assert stores.blobs.read(key) == clip.read_bytes()
+    [row] = recorded(stores)
+    assert (row.source, row.location) == ("standard input", None)
+    accept_source(stores, request, LocalPath(clip))
+    assert {one.location for one in recorded(stores)} == {None, clip.as_uri()}
+
+
+def test_what_cannot_be_had_is_refused_and_nothing_is_recorded(
+    stores: Stores, tmp_path: Path
+) -> None:
+    playlist = tmp_path / "clip.mp4"
+    playlist.write_text("#EXTM3U\nhttp://127.0.0.1/\n")
+    unfit = Unfit("rtsp://camera/", LiveSource("It is live.", "Record it."))
+    for source in (LocalPath(playlist), unfit):
+        with pytest.raises(LiveSource):
+            accept_source(stores, REQUEST, source)
+    assert recorded(stores) == []
+    assert stores.blobs.children("default/media") == []
+
+
+def test_the_same_asked_of_the_same_content_is_one_submission_where_that_is_wanted(
+    stores: Stores, clip: Path, tmp_path: Path
+) -> None:
+    request = replace(REQUEST, once_per_content=True)
+    first = accept(stores, request, clip)
+    copy = Path(shutil.copy(clip, tmp_path / "copy.mp4"))
+    assert accept(stores, request, copy) == replace(
+        first, is_new=False, source=str(copy), submission_id=first.submission_id
+    )
+    others = [
+        accept(stores, replace(request, sampling=SamplingSpec.parse("fps:1")), clip),
+        accept(stores, replace(request, prompt_sets=()), clip),
+        accept(stores, request, write_scenes(tmp_path / "other.mp4", [(BLUE, 1.0)])),
+    ]
+    assert all(one.is_new for one in others)
+    assert len(recorded(stores)) == 4
 
 
 def test_a_retry_asks_again_for_texts_that_could_not_be_embedded(

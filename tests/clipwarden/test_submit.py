@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,10 @@ from ingest.stores import Stores
 from ingest.tables import Media, Sampling, Submission
 from prompts.loader import load_prompt_set
 from tests.clips import BLUE, GREEN, RED, real_clip, write_scenes
-from tests.clipwarden.command import Product
+from tests.clipwarden.command import CLIPWARDEN, Product
 from tests.clipwarden.served import Served
 from tests.encoders.tiny_models import clip_folder
+from tests.sources.web import canary, content, raw, serving
 from tests.worker.fake_encoder import FAKE_CARD
 from worker.tables import Embedding
 
@@ -170,6 +174,117 @@ def test_a_file_in_place_is_not_copied_and_waits_for_its_host(
     done = service.product.run(*words)
     assert "warning: no sampling process is at work on this host (far-away)" in done.stderr
     service.run("cancel", done.stdout.split()[0])
+
+
+def test_an_address_is_fetched_copied_and_analysed(service: Served, tmp_path: Path) -> None:
+    clip = write_scenes(tmp_path / "web.mp4", [(RED, 2.0)])
+    with serving() as site, canary() as port:
+        site.pages["/v.mp4?key=s3cret"] = content(clip.read_bytes())
+        site.pages["/none"] = raw(b"HTTP/1.1 404 Not Found\r\n\r\n")
+        site.pages["/live.mp4"] = content(b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n")
+        url = site.url("/v.mp4?key=s3cret", "me:pass@127.0.0.1")
+        shown = site.url("/v.mp4?...")
+        # Nothing that is fetched can stay in place.
+        words = ("--allow-private", "--in-place", url, site.url("/live.mp4"), site.url("/none"))
+        first, live, missing = service.json("submit", "--wait", *words, status=3)
+        analysed = service.json("analyze", "--model", "starter", "--allow-private", url)
+        refused = service.json("submit", f"http://127.0.0.1:{port}/x.mp4", "rtsp://cam/", status=3)
+    assert (first["status"], first["source"]) == ("done", shown)
+    assert (live["error"]["code"], missing["error"]["code"]) == (
+        "source.live",
+        "source.unavailable",
+    )
+    assert analysed["status"] == "done"
+    assert analysed["video"]["source"] == shown
+    assert [one["error"]["code"] for one in refused] == ["source.forbidden", "source.live"]
+    by_hand = service.json("submit", "--wait", clip)
+    assert by_hand["media_sha256"] == first["media_sha256"]
+    assert "s3cret" not in json.dumps(service.json("results", first["id"]))
+
+
+def test_what_is_piped_in_is_analysed(service: Served, tmp_path: Path) -> None:
+    clip = write_scenes(tmp_path / "piped.mp4", [(GREEN, 1.0)])
+    with clip.open("rb") as handle:
+        done = subprocess.run(
+            [CLIPWARDEN, "submit", "--wait", "--format", "json", "-"],
+            stdin=handle,
+            env=os.environ
+            | service.product.environment
+            | {"CLIPWARDEN_DATA": str(service.product.data)},
+            capture_output=True,
+            text=True,
+        )
+    outcome = json.loads(done.stdout)
+    assert (outcome["status"], outcome["source"]) == ("done", "standard input")
+    twice = service.product.run("submit", "-", "-")
+    assert twice.returncode == 2
+
+
+def test_a_folder_is_the_videos_in_it(service: Served, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    (folder / "below").mkdir(parents=True)
+    write_scenes(folder / "b.mp4", [(RED, 1.0)])
+    write_scenes(folder / "below" / "a.MKV", [(BLUE, 1.0)])
+    (folder / "broken.mp4").write_text("this is no video\n" * 100)
+    (folder / "b.srt").write_text("subtitles")
+    (tmp_path / "empty").mkdir()
+    done = service.product.run("submit", "--wait", "--format", "json", folder, tmp_path / "empty")
+    assert done.returncode == 3
+    assert "archive: 3 files to analyse; passed over" in done.stderr
+    outcomes = json.loads(done.stdout)
+    assert [Path(one["source"]).name for one in outcomes] == [
+        "b.mp4",
+        "a.MKV",
+        "broken.mp4",
+        "empty",
+    ]
+    assert [one["status"] for one in outcomes] == ["done", "done", "failed", "failed"]
+    assert outcomes[3]["error"]["code"] == "media.is_folder"
+    # A folder gives an array, however few there are in it.
+    [one] = service.json("analyze", "--model", "starter", folder / "below")
+    assert one["status"] == "done"
+
+
+def test_a_watched_folder_gives_each_complete_file_once(service: Served, tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    clip = write_scenes(tmp_path / "made.mp4", [(RED, 1.0), (BLUE, 1.5)])
+    data = clip.read_bytes()
+    words = ("submit", "--watch", "--settle", "1", "--format", "json", folder)
+
+    def watch() -> subprocess.Popen[str]:
+        process = service.product.start(*words)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Watching ")
+        return process
+
+    def told(process: subprocess.Popen[str]) -> Any:
+        assert process.stdout is not None
+        return json.loads(process.stdout.readline())
+
+    def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
+        process.send_signal(how)
+        stdout, _ = process.communicate(timeout=30)
+        assert (process.returncode, stdout) == (130, "")
+
+    process = watch()
+    with (folder / "a.mp4").open("wb", buffering=0) as growing:
+        for start in range(0, len(data), len(data) // 4 + 1):
+            growing.write(data[start : start + len(data) // 4 + 1])
+    first = told(process)
+    (folder / "b.mp4").write_text("#EXTM3U\n")
+    second = told(process)
+    end(process, signal.SIGINT)
+    assert (first["is_new"], first["source"]) == (True, str(folder / "a.mp4"))
+    assert second["error"]["code"] == "source.live"
+    again = watch()
+    known = {one["source"]: one for one in (told(again), told(again))}
+    end(again, signal.SIGTERM)
+    # A restart finds the file, and the submission that it made before.
+    assert known[first["source"]]["id"] == first["id"]
+    assert known[first["source"]]["is_new"] is False
+    for extra in (["--wait"], ["--token", "t"], [str(clip)]):
+        assert service.product.run(*words, *extra).returncode == 2
 
 
 def test_analyze_joins_the_service_and_starts_and_stops_nothing(
