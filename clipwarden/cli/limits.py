@@ -11,6 +11,7 @@ import typer
 
 from clipwarden.roles import usable_cores
 from ingest.media.limits import DecodeLimits
+from ingest.sources.limits import FetchLimits
 
 _VALUE = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,6})?)(?P<unit>[A-Za-z]{0,3})")
 
@@ -66,9 +67,17 @@ def decode_limits(texts: Iterable[str] | None, threads: int = 1) -> DecodeLimits
         name, _, value = text.partition("=")
         limit = LIMITS.get(name)
         if limit is None:
-            raise _usage_error(f"{text!r} names no limit: write one of {', '.join(LIMITS)}.")
-        values[limit.field] = _read(text, value, limit)
+            raise _usage_error(
+                f"{text!r} names no limit: write one of {', '.join(LIMITS)}.", "--limit"
+            )
+        values[limit.field] = _read(text, value, limit, "--limit")
     return replace(DecodeLimits(), **values)
+
+
+def fetch_limits(max_bytes: str, *, allow_private: bool) -> FetchLimits:
+    """What taking in one file may cost; raises a usage error where the size is none."""
+    size = _read(max_bytes, max_bytes, LIMITS["bytes"], "--max-bytes")
+    return FetchLimits(max_bytes=size, allow_private=allow_private)
 
 
 def threads_for_one_file() -> int:
@@ -85,15 +94,17 @@ def described_defaults() -> str:
     return ", ".join(parts)
 
 
-def _read(text: str, value: str, limit: Limit) -> int:
+def _read(text: str, value: str, limit: Limit, option: str) -> int:
     match = _VALUE.fullmatch(value)
     if match is None or match["unit"] not in limit.units:
         units = ", ".join(f"1{unit}" for unit in limit.units)
-        raise _usage_error(f"{text!r} is no value of this limit: write such as {units}.")
+        raise _usage_error(f"{text!r} is no value of this limit: write such as {units}.", option)
     number = Fraction(match["number"]) * limit.units[match["unit"]]
     if number.denominator != 1 or not limit.lowest <= number <= _LARGEST:
         lowest = _spelled(limit.lowest, limit)
-        raise _usage_error(f"{text!r} is out of bounds: write a whole number from {lowest}.")
+        raise _usage_error(
+            f"{text!r} is out of bounds: write a whole number from {lowest}.", option
+        )
     return int(number)
 
 
@@ -107,5 +118,5 @@ def _spelled(value: int, limit: Limit) -> str:
     return f"{value // best[0]}{best[1]}"
 
 
-def _usage_error(message: str) -> typer.BadParameter:
-    return typer.BadParameter(message, param_hint="--limit")
+def _usage_error(message: str, option: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint=option)

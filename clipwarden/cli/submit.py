@@ -13,7 +13,7 @@ import typer
 
 from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED, print_error
 from clipwarden.cli.inputs import Inputs, named_inputs, watched_folders
-from clipwarden.cli.limits import decode_limits
+from clipwarden.cli.limits import fetch_limits
 from clipwarden.cli.options import (
     DEFAULT_MAX_BYTES,
     DEFAULT_PROMPTS,
@@ -48,7 +48,6 @@ from clipwarden.served_models import ChosenModel, choose_model
 from ingest.errors import MediaError
 from ingest.media.spec import SamplingSpec
 from ingest.queue.names import Priority
-from ingest.sources.limits import FetchLimits
 from ingest.stores import Stores
 from ingest.tables import Status
 from prompts.loader import load_prompt_set
@@ -114,12 +113,10 @@ def submit(
     afterwards. JSON is one object for one input, an array for several or a folder: `id`, `source`,
     `status`, `is_new`, `media_sha256`, `error`. With --watch it is a line for each.
 
-    Exit status 0: all are submitted, and with --wait analysed. 2: the command line, a prompt set
-    or the model is wrong, nothing was done. 3: some inputs failed, the others stand.
+    Exit status 0: all are submitted, and with --wait analysed. 2: the command line is wrong,
+    nothing was done. 3: some inputs failed, the others stand.
 
     Examples:
-
-      clipwarden submit upload.mp4
 
       clipwarden submit --priority high --prompts scenes --wait https://example.org/news.mp4
 
@@ -127,7 +124,6 @@ def submit(
     """
     inputs = named_inputs([] if watch else paths)
     folders = watched_folders(paths) if watch else ()
-    size = decode_limits([f"bytes={max_bytes}"]).max_bytes
     _check_usage(inputs, token=token, watch=watch, wait=wait)
     sampling = SamplingSpec.parse(sample)
     prompt_sets = tuple(load_prompt_set(name) for name in dict.fromkeys(prompts))
@@ -141,7 +137,7 @@ def submit(
             in_place_on=this_host(host_name) if in_place else None,
             request_token=token,
             crop=None if crop is None else crop.value,
-            fetching=FetchLimits(max_bytes=size, allow_private=allow_private),
+            fetching=fetch_limits(max_bytes, allow_private=allow_private),
             once_per_content=watch,
         )
         _warn(stores, chosen, request.in_place_on)
