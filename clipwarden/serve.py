@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +22,7 @@ from clipwarden.queue_server import QueueServer, watched_server
 from clipwarden.restarts import FOR_A_SERVICE
 from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
 from ingest.claiming import claim_stores, join_stores
+from ingest.media.limits import DecodeLimits
 from ingest.settings import ProcessSettings, StoreSettings, WorkerLimits
 from ingest.stores import Stores
 from worker.models.card import ModelCard
@@ -54,6 +55,7 @@ class ServeSettings:
     api_port: int
     limits: WorkerLimits
     retention: Retention
+    decoding: DecodeLimits = field(default_factory=DecodeLimits)
 
 
 def serve(
@@ -107,7 +109,7 @@ def service_roles(settings: ServeSettings, stores: StoreSettings) -> list[Role]:
     )
     return [
         *(
-            sampler(f"sample-{number}", shared, settings.max_queued_bytes)
+            sampler(f"sample-{number}", shared, settings.max_queued_bytes, settings.decoding)
             for number in range(1, settings.samplers + 1)
         ),
         *(

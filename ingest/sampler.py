@@ -18,7 +18,12 @@ from ingest.stores import Stores
 def build_sampler(settings: SamplerSettings, stores: Stores) -> PinnedWorker:
     """Return the worker of the sampling queues, after making room where it fetches videos to."""
     remove_leftovers()
-    jobs = SamplingJobs(stores, host=settings.host, max_queued_bytes=settings.max_queued_bytes)
+    jobs = SamplingJobs(
+        stores,
+        host=settings.host,
+        max_queued_bytes=settings.max_queued_bytes,
+        limits=settings.decoding,
+    )
     return build_worker(
         WorkerIdentity("sample", settings.host),
         sample_queues(settings.host),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
+from ingest.media.limits import DecodeLimits
+
 
 class StoreSettings(BaseModel):
     """Where queue, database and blobs are; the same for all processes of one installation."""
@@ -47,3 +49,5 @@ class SamplerSettings(ProcessSettings):
     """What a sampling process needs beyond that."""
 
     max_queued_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    decoding: DecodeLimits = DecodeLimits()
+    """What one file may cost; `limits` are those of the worker process itself."""

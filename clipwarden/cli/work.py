@@ -12,6 +12,7 @@ import typer
 
 from clipwarden import roles
 from clipwarden.child import Role
+from clipwarden.cli.limits import decode_limits
 from clipwarden.cli.options import (
     BYTES_PER_MB,
     DEFAULT_BATCH_SIZE,
@@ -22,6 +23,7 @@ from clipwarden.cli.options import (
     BlobUrl,
     DatabaseUrl,
     HostName,
+    Limits,
     LogFormat,
     LogFormatOption,
     MaxJobs,
@@ -39,6 +41,7 @@ from clipwarden.installation import (
 from clipwarden.installation import host_name as this_host
 from clipwarden.serve import work as run_role
 from clipwarden.served_models import model_to_hold
+from ingest.media.limits import DecodeLimits
 from ingest.queue.connection import connect
 from ingest.settings import ProcessSettings, StoreSettings, WorkerLimits
 from worker.models.card import ModelCard
@@ -101,6 +104,7 @@ def work(
     blob_url: BlobUrl = None,
     host_name: HostName = None,
     max_queued_mb: MaxQueuedMb = DEFAULT_MAX_QUEUED_MB,
+    limit: Limits = None,
     max_jobs: MaxJobs = DEFAULT_MAX_JOBS,
     max_rss_growth_mb: MaxRssGrowth = DEFAULT_MAX_RSS_GROWTH_MB,
     log_format: LogFormatOption = LogFormat.TEXT,
@@ -121,6 +125,7 @@ def work(
     """
     wanted = _role(role, card, device)
     place = _device(card, device)
+    decoding = _decoding(wanted, limit)
     try:
         stores = _stores(data, store_environment(database_url, blob_url))
         shared = ProcessSettings(
@@ -134,7 +139,7 @@ def work(
                 "embed", shared, model_card, place, batch_size, roles.usable_cores()
             )
         else:
-            filled = _other_role(wanted, shared, max_queued_mb * BYTES_PER_MB)
+            filled = _other_role(wanted, shared, max_queued_mb * BYTES_PER_MB, decoding)
         log = ServiceLog("work", log_format)
         run_role(filled, stores, log.observe, lambda: None)
     except KeyboardInterrupt:
@@ -173,9 +178,17 @@ def _is_complete(environment: StoreEnvironment) -> bool:
     return bool(environment.redis_url and environment.database_url and environment.blob_url)
 
 
-def _other_role(role: WorkRole, shared: ProcessSettings, max_queued_bytes: int) -> Role:
+def _decoding(role: WorkRole, limit: list[str] | None) -> DecodeLimits:
+    if limit and role is not WorkRole.SAMPLE:
+        raise typer.BadParameter(f"--limit is for sampling, not for {role}.")
+    return decode_limits(limit)
+
+
+def _other_role(
+    role: WorkRole, shared: ProcessSettings, max_queued_bytes: int, decoding: DecodeLimits
+) -> Role:
     if role is WorkRole.SAMPLE:
-        return roles.sampler("sample", shared, max_queued_bytes)
+        return roles.sampler("sample", shared, max_queued_bytes, decoding)
     if role is WorkRole.FINISH:
         return roles.finisher("finish", shared)
     return roles.keeper("keep", shared)

@@ -12,14 +12,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from ingest.errors import DecoderCrashed
+from ingest.errors import DecoderCrashed, DecodingTimedOut
 from ingest.geometry import Geometry
 from ingest.media import wire
+from ingest.media.limits import DecodeLimits
+from ingest.media.refusals import stalled, too_much_cpu, too_slow
 
 CHILD_COMMAND = (sys.executable, "-P", "-m", "ingest.media.child")
 
 _INHERITED = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL")
-"""What a Python needs to find its modules; everything else, secrets included, stays here."""
+"""What a Python needs to find its modules, of which HOME leads to those installed for one user;
+everything else, secrets included, stays here."""
 _PIPE_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 _KEPT_STDERR_BYTES = 4096
@@ -42,11 +45,12 @@ class ChildChannel:
     """
 
     def __init__(
-        self, command: Sequence[str], source: str, geometry: Geometry, stall_timeout_s: float
+        self, command: Sequence[str], source: str, geometry: Geometry, limits: DecodeLimits
     ) -> None:
         self._source = source
         self._geometry = geometry
-        self._stall_timeout_s = stall_timeout_s
+        self._limits = limits
+        self._waited_s = 0.0
         self._received = bytearray()
         self._stderr = bytearray()
         self._process = subprocess.Popen(
@@ -102,10 +106,11 @@ class ChildChannel:
     def receive(self) -> tuple[bytes, bytes]:
         """Return the next message's kind and payload.
 
-        Raises DecoderCrashed when the child ends, is silent for too long, or declares a message
-        of unknown kind or of more bytes than its kind may have: nothing is allocated for it.
+        Raises DecoderCrashed when the child ends, or declares a message of unknown kind or of
+        more bytes than its kind may have: nothing is allocated for it. Raises DecodingTimedOut
+        when it is silent for too long, or was waited for too long in all.
         """
-        deadline_s = time.monotonic() + self._stall_timeout_s
+        deadline_s = time.monotonic() + self._limits.stall_timeout_s
         kind, length = wire.HEADER.unpack(self._take(wire.HEADER.size, deadline_s))
         if length > wire.largest_payload(kind, self._geometry):
             raise self.nonsense(f"a message of kind {kind!r} and {length} bytes")
@@ -123,12 +128,16 @@ class ChildChannel:
         return taken
 
     def _wait_for_bytes(self, deadline_s: float) -> None:
-        left_s = deadline_s - time.monotonic()
-        ready = self._selector.select(left_s) if left_s > 0 else []
+        # Only this waiting counts against the file: while the caller is busy elsewhere, the child
+        # stands still before a full pipe.
+        began_s = time.monotonic()
+        left_s = self._limits.wall_s - self._waited_s
+        wait_s = min(deadline_s - began_s, left_s)
+        ready = self._selector.select(wait_s) if wait_s > 0 else []
+        self._waited_s += time.monotonic() - began_s
         if not ready:
-            raise self._crashed(
-                f"the decoder was silent for {self._stall_timeout_s:g} s and was killed"
-            )
+            late = too_slow if self._waited_s >= self._limits.wall_s else stalled
+            raise late(self._source, self._limits)
         for key, _ in ready:
             if key.fd == self._err:
                 self._read_stderr()
@@ -145,12 +154,14 @@ class ChildChannel:
         self._stderr += data
         del self._stderr[:-_KEPT_STDERR_BYTES]
 
-    def _ended(self) -> DecoderCrashed:
+    def _ended(self) -> DecoderCrashed | DecodingTimedOut:
         """Say how the child came to its end."""
         try:
             status = self._process.wait(_WAIT_AFTER_KILL_S)
         except subprocess.TimeoutExpired:
             return self._crashed("the decoder closed its output without an answer")
+        if status == -signal.SIGXCPU:
+            return too_much_cpu(self._source, self._limits)
         if status < 0:
             return self._crashed(f"the decoder was ended by {_signal_name(-status)}")
         return self._crashed(f"the decoder ended without an answer (status {status})", _OUR_FAULT)

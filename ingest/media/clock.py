@@ -10,6 +10,13 @@ _DEFAULT_STEP = Fraction(1, 25)
 _SMALL_JUMP = Fraction(1, 5)
 """Seconds: frames out of order by less are noise; by more, another recording begins. Short, for
 until the noise is over no frame can be sampled."""
+_SHORT_LEAP = Fraction(2)
+"""Seconds: a frame that leaps ahead by less, and is followed by those that it leapt over, is
+damaged; time stands still until they have caught up."""
+_LONG_GAP = Fraction(600)
+"""Seconds without a frame that need no proof: a recording of a screen on which nothing moves."""
+_TOLERATED = Fraction(10)
+"""Seconds by which a proof of a longer gap may be too short."""
 
 
 class FrameClock:
@@ -17,32 +24,53 @@ class FrameClock:
 
     A frame without a timestamp is shown when the one before it ends. A frame slightly before
     its predecessor is given the predecessor's time; a longer jump back is taken for a joined
-    recording, which then goes on where the first one ended.
+    recording, which then goes on where the first one ended. So is a jump ahead by more than ten
+    minutes, unless something says that it is a gap: the length of the frame before it, or a
+    header by which the video goes on after it (`header_end`, a timestamp). Timestamps that start
+    again after `wrap` ticks are counted on, which is no jump.
     """
 
-    def __init__(self, time_base: Fraction, nominal_rate: Fraction | None) -> None:
+    def __init__(
+        self,
+        time_base: Fraction,
+        nominal_rate: Fraction | None,
+        wrap: int | None = None,
+        header_end: int | None = None,
+    ) -> None:
         self.time_base = time_base
+        us_per_tick = time_base * _MICROSECONDS
+        self._us_over, self._us_under = us_per_tick.numerator, us_per_tick.denominator
         step = 1 / nominal_rate if nominal_rate else _DEFAULT_STEP
         self._step = max(1, round(step / time_base))
         self._small_jump = int(_SMALL_JUMP / time_base)
-        self._offset: int | None = None
+        self._short_leap = int(_SHORT_LEAP / time_base)
+        self._before_leap = 0
+        self._long_gap = int(_LONG_GAP / time_base)
+        self._tolerated = int(_TOLERATED / time_base)
+        self._wrap = wrap
+        self._header_end = header_end
         self._last = 0
         self._last_duration = 0
+        self.offset: int | None = None
+        """What has to be added to a timestamp; None before the first frame."""
+        self.shown = 0
         self.missing = 0
         self.out_of_order = 0
         self.jumps_back = 0
+        self.jumps_ahead = 0
 
     def show(self, timestamp: int | None, duration: int) -> int:
         """Return the ticks since the first frame at which this frame is shown."""
-        if self._offset is None:
-            self._offset = -(timestamp or 0)
+        self.shown += 1
+        if self.offset is None:
+            self.offset = -(timestamp or 0)
             self.missing += timestamp is None
             ticks = 0
         elif timestamp is None:
             self.missing += 1
             ticks = self._end()
         else:
-            ticks = self._monotone(timestamp + self._offset)
+            ticks = self._placed(timestamp)
         if ticks > self._last:
             self._step = ticks - self._last
         self._last = ticks
@@ -51,26 +79,56 @@ class FrameClock:
 
     def microseconds(self, ticks: int) -> int:
         """Convert ticks to whole microseconds."""
-        return round(ticks * self.time_base * _MICROSECONDS)
+        # Half up, in integers: Fraction takes microseconds for it, for every frame.
+        return (2 * ticks * self._us_over + self._us_under) // (2 * self._us_under)
 
     @property
     def duration_us(self) -> int:
         """From the first frame to the end of the last one shown so far."""
-        return 0 if self._offset is None else self.microseconds(self._end())
+        return 0 if self.offset is None else self.microseconds(self._end())
+
+    def place_us(self, timestamp: int | None) -> int:
+        """About where in the video a packet belongs; not before the first frame."""
+        if timestamp is None or self.offset is None:
+            return self.duration_us
+        return self.microseconds(max(0, timestamp + self.offset))
+
+    @property
+    def jumps(self) -> int:
+        """How often another recording began."""
+        return self.jumps_back + self.jumps_ahead
 
     def _end(self) -> int:
         return self._last + (self._last_duration or self._step)
 
-    def _monotone(self, ticks: int) -> int:
+    def _placed(self, timestamp: int) -> int:
+        assert self.offset is not None
+        ticks = timestamp + self.offset
+        if self._wrap and abs(ticks + self._wrap - self._last) <= self._long_gap:
+            self.offset += self._wrap
+            ticks += self._wrap
         if ticks >= self._last:
-            return ticks
-        if self._last - ticks < self._small_jump:
+            if self._is_gap(timestamp, ticks):
+                if ticks - self._last >= self._small_jump:
+                    self._before_leap = self._last
+                return ticks
+            self.jumps_ahead += 1
+        elif self._last - ticks < self._small_jump or (
+            ticks > self._before_leap > self._last - self._short_leap
+        ):
             self.out_of_order += 1
             return self._last
-        self.jumps_back += 1
-        assert self._offset is not None
-        self._offset += self._end() - ticks
+        else:
+            self.jumps_back += 1
+        self.offset += self._end() - ticks
         return self._end()
+
+    def _is_gap(self, timestamp: int, ticks: int) -> bool:
+        if ticks - self._last <= self._long_gap:
+            return True
+        if ticks - self._end() <= self._tolerated:
+            return True
+        return self._header_end is not None and timestamp <= self._header_end + self._tolerated
 
 
 class InstantSampler:
@@ -84,11 +142,48 @@ class InstantSampler:
         self._per_tick = rate * time_base
         self._next_instant = 0
 
+    def instants_by(self, ticks: int) -> int:
+        """How many instants there are up to that time, half a tick included."""
+        per_tick = self._per_tick
+        return (2 * ticks + 1) * per_tick.numerator // (2 * per_tick.denominator) + 1
+
+    def wants(self, ticks: int) -> bool:
+        """Say whether a frame at that time would be sampled."""
+        return self.instants_by(ticks) > self._next_instant
+
     def takes(self, ticks: int) -> bool:
         """Say whether the frame at that time is sampled; ask once per frame, in order."""
-        per_tick = self._per_tick
-        instant = (2 * ticks + 1) * per_tick.numerator // (2 * per_tick.denominator)
-        if instant < self._next_instant:
+        instants = self.instants_by(ticks)
+        if instants <= self._next_instant:
             return False
-        self._next_instant = instant + 1
+        self._next_instant = instants
+        return True
+
+
+class NearSampler:
+    """Takes for each instant k / rate one frame near it: at most `reach` ticks away, if any is.
+
+    Which one is the plan's choice; without a plan, and where no frame is so near, it is the
+    first frame not shown before the instant.
+    """
+
+    def __init__(self, rate: Fraction, time_base: Fraction) -> None:
+        self._exact = InstantSampler(rate, time_base)
+        self._next_instant = 0
+        self.step = 1 / (rate * time_base)
+        self.reach = min(self.step, 1 / time_base) / 2
+        """Half a step, and never more than half a second."""
+
+    def takes(self, ticks: int, chosen: bool | None) -> bool:
+        """Say whether the frame is sampled; `chosen` is None where nothing was planned."""
+        if chosen:
+            instants = (ticks + self.reach) // self.step + 1
+        else:
+            overdue = ticks if chosen is None else ticks - int(self.reach) - 1
+            if self._exact.instants_by(overdue) <= self._next_instant:
+                return False
+            instants = self._exact.instants_by(ticks)
+        if instants <= self._next_instant:
+            return False
+        self._next_instant = int(instants)
         return True

@@ -1,37 +1,43 @@
 """Demuxes, decodes and samples one file; runs in the decoding process.
 
-Packets are decoded one by one, each in its own try: a damaged packet costs its frames and not
-the rest of the file.
+The way of the data: packets (packets.py) -> what of them needs decoding (plan.py, keyframes.py)
+-> frames -> when each is shown (clock.py) -> whether it is a sample (strategy.py) -> pictures ->
+the wire (sender.py).
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import BinaryIO
 
-import av
 from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from ingest.errors import MediaUnreadable, NoVideoStream
+from ingest.errors import MediaError, NoVideoStream
 from ingest.media import wire
-from ingest.media.clock import FrameClock, InstantSampler
-from ingest.media.losses import Losses, Reach
-from ingest.media.opening import TAKEN, choose_video, open_container, too_many_pixels
+from ingest.media.clock import FrameClock
+from ingest.media.estimate import estimate
+from ingest.media.losses import Losses
+from ingest.media.opening import choose_video, nothing_decoded, open_container
+from ingest.media.packets import PacketDecoder, PacketReader, PassedOver
 from ingest.media.picture import PictureMaker, displayed_size
+from ingest.media.plan import Planned
+from ingest.media.refusals import too_long, too_many_pixels
+from ingest.media.sender import Sender, Shown
+from ingest.media.strategy import choose_sampling
 from ingest.media.wire import DecodeRequest
 
 _TICK_INTERVAL_S = 1.0
 _MICROSECONDS = 1_000_000
-_BYTES_PER_PIXEL = 3
-"""What a decoded picture takes: 8 bits in full chroma, or 10 to 16 bits in a quarter of it."""
-_LONGEST_BELIEVED_US = 30 * 24 * 3600 * _MICROSECONDS
-"""A month: headers that say more are damaged, and no estimate is made from them."""
+_TRANSPORT_FORMATS = frozenset({"mpegts", "mpeg"})
+"""Their clocks have 33 bits, and no header tells how long they are: FFmpeg asks the packets."""
+_TRANSPORT_WRAP = 2**33
+_FEW_KEYFRAMES_US = 30 * _MICROSECONDS
 
 
 def decode_file(request: DecodeRequest, out: BinaryIO) -> None:
@@ -49,155 +55,172 @@ class FileDecoder:
     def __init__(self, request: DecodeRequest, container: InputContainer, out: BinaryIO) -> None:
         self._request = request
         self._container = container
-        self._out = out
-        self._stream = choose_video(container, request)
-        self._stream.codec_context.thread_count = request.limits.threads
-        self._stream.codec_context.thread_type = "AUTO"
-        time_base = self._stream.time_base or Fraction(1, _MICROSECONDS)
-        self._clock = FrameClock(time_base, self._stream.average_rate)
-        self._sampler = InstantSampler(request.sampling.rate or Fraction(1), time_base)
-        self._pictures = PictureMaker(request.geometry, self._stream.sample_aspect_ratio)
+        self._stream = stream = choose_video(container, request)
         self._losses = Losses()
-        self._reach = Reach()
-        self._shown = 0
-        self._sampled = 0
-        self._last_sent_s = time.monotonic()
-        self._waited_s = 0.0
+        self._clock = _clock_of(container, stream)
+        self._packets = PacketReader(container, stream, self._losses, self._clock)
+        self._pictures = PictureMaker(request.geometry, stream.sample_aspect_ratio)
+        self._sender = Sender(request, out, self._pictures, self._losses)
+        sampling = choose_sampling(request.sampling, stream, self._clock, self._sender)
+        self._plan, self._strategy = sampling.plan, sampling.strategy
+        self._keyframes = sampling.keyframes
+        self._decoder = PacketDecoder(
+            stream, request.limits, self._losses, self._clock, request.sampling.fast
+        )
+        self._passed = PassedOver()
 
     def run(self) -> None:
         """Decode to the end and send everything on the way."""
         started_s, started_cpu_s = time.monotonic(), time.process_time()
-        for frame in self._frames():
-            self._show(frame)
-        if self._shown == 0:
-            raise self._nothing_shown()
-        warnings = self._losses.warnings(self._clock) + self._reach.warnings(
-            self._container, self._clock.duration_us
-        )
-        partial = self._losses.any or self._reach.falls_short(self._container)
-        wire.write_json(
-            self._out,
-            wire.SUMMARY,
-            {
-                "duration_us": self._clock.duration_us,
-                "frames_shown": self._shown,
-                "frames_sampled": self._sampled,
-                "decode_cpu_s": time.process_time() - started_cpu_s,
-                "decode_wall_s": time.monotonic() - started_s - self._waited_s,
-                "partial": partial,
-                "warnings": warnings,
-            },
-        )
-
-    def _frames(self) -> Iterator[VideoFrame]:
-        """Yield decoded frames in the order they are shown."""
-        for packet in self._packets():
-            self._reach.note(packet)
-            # An empty packet would put the decoder into its final state before the end.
-            if packet.stream is self._stream and packet.size > 0:
-                if packet.is_corrupt:
-                    self._losses.packet_incomplete(self._clock.duration_us)
-                yield from self._decoded(packet)
-            if self._losses.hopeless:
-                return
+        for packet in self._packets:
+            for planned in self._plan.add(packet):
+                self._decode(planned)
             self._tick()
-        yield from self._decoded(None)
+        for planned in self._plan.rest():
+            self._decode(planned)
+        for frame in self._decoder.decode(None, "decode"):
+            self._show(frame)
+        for pts, duration in self._passed.rest():
+            self._pass_over(pts, duration)
+        self._strategy.finish()
+        if self._clock.shown == 0:
+            raise self._nothing_shown()
+        self._send_summary(
+            decode_cpu_s=time.process_time() - started_cpu_s,
+            decode_wall_s=time.monotonic() - started_s - self._sender.waited_s,
+        )
 
-    def _packets(self) -> Iterator[Packet[Stream]]:
-        """Yield packets, going on after a damaged place as long as the demuxer can."""
-        while not self._losses.demuxer_gave_up:
-            try:
-                for packet in self._container.demux():
-                    self._losses.demuxer_went_on()
-                    yield packet
-                return
-            except av.FFmpegError as error:
-                if isinstance(error, MemoryError):
-                    raise
-                self._losses.demux_failed(self._clock.duration_us)
-
-    def _decoded(self, packet: Packet[VideoStream] | Packet[Stream] | None) -> list[VideoFrame]:
-        try:
-            frames = self._stream.codec_context.decode(packet)
-        except av.FFmpegError as error:
-            # Some decoders call it invalid data when a picture can't be allocated.
-            codec = self._stream.codec_context
-            picture_bytes = codec.width * codec.height * _BYTES_PER_PIXEL
-            if not self._request.limits.leave_room_for(picture_bytes):
-                raise MemoryError from error
-            self._losses.decode_failed(self._clock.duration_us)
-            return []
-        if frames:
-            self._losses.decoder_went_on()
-        return frames
+    def _decode(self, planned: Planned) -> None:
+        packet, treatment = planned
+        if treatment in {"if_needed", "pass"}:
+            self._passed.add(packet)
+            for pts, duration in self._passed.overdue():
+                self._pass_over(pts, duration)
+        frames = self._decoder.decode(packet, treatment)
+        for frame in frames:
+            self._show(frame)
+        if treatment == "alone" and self._keyframes is not None:
+            self._keyframes.gave(sum(frame.key_frame for frame in frames))
 
     def _show(self, frame: VideoFrame) -> None:
         request = self._request
         if frame.width * frame.height > request.limits.max_pixels:
             raise too_many_pixels(request, frame.width, frame.height)
         timestamp = frame.dts if frame.pts is None else frame.pts
+        for pts, duration in self._passed.before(timestamp):
+            self._pass_over(pts, duration)
         ticks = self._clock.show(timestamp, frame.duration or 0)
-        if self._shown == 0:
+        self._check_length()
+        if self._clock.shown == 1:
             self._send_facts(frame)
-        self._shown += 1
-        if self._sampler.takes(ticks):
-            self._send_frame(frame, self._clock.microseconds(ticks))
+        if frame.interlaced_frame:
+            self._plan.distrust()
+        pts_us = self._clock.microseconds(ticks)
+        chosen = None if frame.pts is None else self._plan.verdicts.pop(frame.pts, None)
+        self._strategy.show(Shown(frame, ticks, pts_us, chosen))
+
+    def _pass_over(self, pts: int, duration: int) -> None:
+        """Let time go on over a frame that was not decoded."""
+        ticks = self._clock.show(pts, duration)
+        self._check_length()
+        self._plan.verdicts.pop(pts, None)
+        exact = self._strategy.exact
+        if exact is not None and exact.wants(ticks):
+            self._plan.distrust()
+
+    def _check_length(self) -> None:
+        if self._clock.duration_us > self._request.limits.max_duration_s * _MICROSECONDS:
+            raise too_long(self._request)
 
     def _tick(self) -> None:
         """Tell the watchdog that there is progress, where no frame has told it lately."""
-        if time.monotonic() - self._last_sent_s > _TICK_INTERVAL_S:
-            wire.write_json(self._out, wire.TICK, {"position_us": self._clock.duration_us})
-            self._last_sent_s = time.monotonic()
+        if self._sender.idle_s > _TICK_INTERVAL_S:
+            self._sender.answer(wire.TICK, {"position_us": self._clock.duration_us})
 
     def _send_facts(self, frame: VideoFrame) -> None:
-        width, height = displayed_size(frame, self._stream.sample_aspect_ratio)
-        duration_us = self._header_duration_us()
-        estimate = self._request.sampling.estimated_frames(duration_us) if duration_us else None
-        wire.write_json(
-            self._out,
+        stream = self._stream
+        width, height = displayed_size(frame, stream.sample_aspect_ratio)
+        guess = estimate(self._container, stream, self._second_container)
+        frames = None
+        if guess.duration_us is not None:
+            frames = self._request.sampling.estimated_frames(guess.duration_us, guess.keyframes)
+        self._sender.answer(
             wire.FACTS,
             {
                 "width": width,
                 "height": height,
-                "codec": self._stream.codec_context.codec.canonical_name,
+                "codec": stream.codec_context.codec.canonical_name,
                 "container": self._container.format.name,
-                "estimated_duration_us": duration_us,
-                "estimated_frames": estimate,
+                "estimated_duration_us": guess.duration_us,
+                "estimated_frames": frames,
             },
         )
-        self._last_sent_s = time.monotonic()
 
-    def _send_frame(self, frame: VideoFrame, pts_us: int) -> None:
+    @contextmanager
+    def _second_container(self) -> Iterator[InputContainer]:
+        """Open the file once more; the position that both containers share is put back."""
+        descriptor = self._request.descriptor
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
         try:
-            pictures = self._pictures.squares(frame)
-            thumbnail = self._pictures.thumbnail(frame)
-        except av.FFmpegError as error:
-            if isinstance(error, MemoryError):
-                raise
-            self._losses.scaling_failed(pts_us)
-            return
-        ready_s = time.monotonic()
-        wire.write_frame(self._out, pts_us, pictures, thumbnail)
-        self._sampled += 1
-        self._last_sent_s = time.monotonic()
-        self._waited_s += self._last_sent_s - ready_s
+            with open_container(self._request) as second:
+                yield second
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
 
-    def _header_duration_us(self) -> int | None:
-        stream = self._stream
-        if stream.duration and stream.time_base:
-            duration_us = round(stream.duration * stream.time_base * _MICROSECONDS)
-        else:
-            duration_us = self._container.duration or 0
-        return duration_us if 0 < duration_us < _LONGEST_BELIEVED_US else None
+    def _send_summary(self, decode_cpu_s: float, decode_wall_s: float) -> None:
+        reach, clock = self._packets.reach, self._clock
+        self._sender.answer(
+            wire.SUMMARY,
+            {
+                "duration_us": clock.duration_us,
+                "frames_shown": clock.shown,
+                "frames_sampled": self._sender.sampled,
+                "decode_cpu_s": decode_cpu_s,
+                "decode_wall_s": decode_wall_s,
+                "partial": self._losses.any or reach.falls_short,
+                "warnings": [
+                    *self._losses.warnings(clock),
+                    *reach.warnings(clock.duration_us),
+                    *self._keyframe_warnings(),
+                    *self._pictures.notes,
+                ],
+            },
+        )
 
-    def _nothing_shown(self) -> MediaUnreadable | NoVideoStream:
+    def _keyframe_warnings(self) -> list[str]:
+        """Say so where keyframe sampling leaves a video unseen, or had to see all of it."""
+        if self._keyframes is None:
+            return []
+        if self._keyframes.flags_lie:
+            return [
+                "media.no_keyframes: packets flagged as key frames gave no picture; everything "
+                "was decoded from there on."
+            ]
+        duration_us = self._clock.duration_us
+        if duration_us > _FEW_KEYFRAMES_US and self._sender.sampled == 1:
+            return [
+                f"media.no_keyframes: none but the first in {duration_us / _MICROSECONDS:.3f} s; "
+                "sample with fps to see the rest."
+            ]
+        return []
+
+    def _nothing_shown(self) -> MediaError:
         if self._losses.any:
-            return MediaUnreadable(
-                f"{self._request.source}: none of its pictures can be decoded; the file is "
-                "damaged.",
-                TAKEN,
-            )
+            return nothing_decoded(self._request)
         return NoVideoStream(
             f"{self._request.source}: its video stream holds no pictures.",
             "Name a file with video.",
         )
+
+
+def _clock_of(container: InputContainer, stream: VideoStream) -> FrameClock:
+    time_base = stream.time_base or Fraction(1, _MICROSECONDS)
+    if container.format.name in _TRANSPORT_FORMATS:
+        return FrameClock(time_base, stream.average_rate, wrap=_TRANSPORT_WRAP)
+    header_end = None
+    if stream.duration:
+        header_end = (stream.start_time or 0) + stream.duration
+    elif container.duration:
+        end_s = Fraction((container.start_time or 0) + container.duration, _MICROSECONDS)
+        header_end = int(end_s / time_base)
+    return FrameClock(time_base, stream.average_rate, header_end=header_end)

@@ -12,6 +12,8 @@ import numpy as np
 
 from ingest.errors import (
     DecoderOutOfMemory,
+    LiveSource,
+    MediaEmpty,
     MediaError,
     MediaIsFolder,
     MediaNotFound,
@@ -38,6 +40,8 @@ _MAX_CUTS = 200_000
 
 _REPORTED: tuple[type[MediaError], ...] = (
     DecoderOutOfMemory,
+    LiveSource,
+    MediaEmpty,
     MediaIsFolder,
     MediaNotFound,
     MediaTruncated,
@@ -49,7 +53,8 @@ _REPORTED: tuple[type[MediaError], ...] = (
     TooManyPixels,
     TooManyStreams,
 )
-"""What the decoding process may answer; all other ends of it are DecoderCrashed."""
+"""What the decoding process may answer. Its other ends are DecoderCrashed, or
+DecodingTimedOut where the time is over."""
 
 
 def decode(
@@ -89,7 +94,7 @@ class DecodeSession:
     def __enter__(self) -> Self:
         request = self._request
         self._channel = ChildChannel(
-            CHILD_COMMAND, request.source, request.geometry, request.limits.stall_timeout_s
+            CHILD_COMMAND, request.source, request.geometry, request.limits
         )
         try:
             self._channel.send(request.to_line())

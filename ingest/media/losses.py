@@ -8,6 +8,7 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 from ingest.media.clock import FrameClock
 
@@ -30,6 +31,7 @@ class Losses:
         self._breaks = 0
         self._unscaled = 0
         self._first_us: int | None = None
+        self._last_us = 0
         self._demux_failures = 0
         self._decode_failures = 0
 
@@ -89,8 +91,11 @@ class Losses:
                 _count(self._unscaled, "picture in a form that can't be converted"),
             ]
             listed = ", ".join(part for part in parts if part)
-            at_s = (self._first_us or 0) / 1_000_000
-            found.append(f"media.damaged: {listed}; the first at {at_s:.3f} s.")
+            found.append(
+                f"media.damaged: {listed}; the first at {_seconds(self._first_us or 0)}, the last "
+                f"at {_seconds(self._last_us)}. What could be decoded, from 0.000 s to "
+                f"{_seconds(clock.duration_us)}, was analysed."
+            )
         if clock.missing:
             frames = _count(clock.missing, "frame")
             found.append(f"media.times_guessed: {frames} without a time of their own.")
@@ -102,18 +107,27 @@ class Losses:
             found.append(
                 f"media.times_jump_back: {jumps}; what follows is counted on without a gap."
             )
+        if clock.jumps_ahead:
+            jumps = _count(clock.jumps_ahead, "time")
+            found.append(
+                f"media.times_jump_ahead: {jumps} by more than is believable; what follows is "
+                "counted on without a gap."
+            )
         return found
 
     def _note(self, at_us: int) -> None:
         if self._first_us is None:
             self._first_us = at_us
+        self._last_us = max(self._last_us, at_us)
 
 
 class Reach:
-    """How far the packets of all streams reach, against how far the header says."""
+    """How far the packets reach, against how far the header says."""
 
-    def __init__(self) -> None:
-        self._spans: dict[int, tuple[int, int, Fraction]] = {}
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._declared_s = _declared_s(container, stream)
+        self._spans: dict[int, tuple[int, int]] = {}
+        self._time_bases: dict[int, Fraction] = {}
 
     def note(self, packet: Packet[Stream]) -> None:
         """Take in one packet's times."""
@@ -121,38 +135,46 @@ class Reach:
         if start is None:
             return
         end = start + (packet.duration or 0)
-        first, last, _ = self._spans.get(packet.stream_index, (start, end, Fraction(0)))
-        if start < first or end >= last:
-            self._spans[packet.stream_index] = (
-                min(first, start),
-                max(last, end),
-                packet.time_base,
-            )
+        index = packet.stream_index
+        if index not in self._spans:
+            self._spans[index] = start, end
+            self._time_bases[index] = packet.time_base
+        first, last = self._spans[index]
+        if start < first or end > last:
+            self._spans[index] = min(first, start), max(last, end)
 
-    def falls_short(self, container: InputContainer) -> bool:
+    @property
+    def falls_short(self) -> bool:
         """Whether the header promises clearly more than there is."""
-        declared_s = _declared_s(container)
-        if declared_s is None or not self._spans:
+        if self._declared_s is None or not self._spans:
             return False
-        start_s = min(first * base for first, _, base in self._spans.values())
-        end_s = max(last * base for _, last, base in self._spans.values())
+        bases = self._time_bases
+        start_s = min(first * bases[index] for index, (first, _) in self._spans.items())
+        end_s = max(last * bases[index] for index, (_, last) in self._spans.items())
         # Some headers count from zero and some from the first timestamp.
         reached_s = max(end_s, end_s - start_s)
-        return declared_s - reached_s > max(_TOLERATED_S, declared_s * _TOLERATED_PART)
+        return self._declared_s - reached_s > max(_TOLERATED_S, self._declared_s * _TOLERATED_PART)
 
-    def warnings(self, container: InputContainer, duration_us: int) -> list[str]:
+    def warnings(self, duration_us: int) -> list[str]:
         """Return the sentence about a file cut short, if it is."""
-        if not self.falls_short(container):
+        if not self.falls_short:
             return []
-        declared_s = float(_declared_s(container) or 0)
         return [
-            f"media.truncated: the pictures end at {duration_us / 1_000_000:.3f} s, "
-            f"the header says {declared_s:.3f} s."
+            f"media.truncated: the pictures end at {_seconds(duration_us)}, the header says "
+            f"{float(self._declared_s or 0):.3f} s; the part from 0.000 s to "
+            f"{_seconds(duration_us)} was analysed."
         ]
 
 
-def _declared_s(container: InputContainer) -> Fraction | None:
+def _declared_s(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Seconds the header promises: the video's own length, else that of the longest stream."""
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
     return Fraction(container.duration, av.time_base) if container.duration else None
+
+
+def _seconds(time_us: int) -> str:
+    return f"{time_us / 1_000_000:.3f} s"
 
 
 def _count(number: int, noun: str) -> str:

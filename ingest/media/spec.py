@@ -19,6 +19,8 @@ MAX_RATE = Fraction(60)
 DEFAULT_FLOOR, DEFAULT_CEILING = Fraction(1, 2), Fraction(4)
 """Rates of `adaptive` without figures."""
 MAX_PER_SHOT = 9
+MIN_KEYFRAME_STEP = Fraction(1, 2)
+"""Seconds: where every frame is a key frame (MJPEG, ProRes), all of them would be too many."""
 
 TYPICAL_SHOT_S = 4
 """Edited video is cut every three to five seconds; good for an estimate only."""
@@ -37,15 +39,19 @@ _EXAMPLES = (
 
 @dataclass(frozen=True)
 class SamplingSpec:
-    """One of four strategies. The first frame shown is always taken, and no frame twice.
+    """One of four strategies. No frame is taken twice, and each has its own time.
 
     - `fps`: for every instant k / `rate` seconds, k = 0, 1, 2, ..., the first frame that is not
-      shown before it. With `fast`, frames that no other frame needs may be passed over: the frame
-      taken is the nearest one decoded, at most half a step from the instant.
-    - `keyframes`: what the encoder made decodable by itself, wherever that is.
-    - `shots`: `per_shot` frames of each shot, and where the cuts are.
+      shown before it; so the first frame is always taken. With `fast`, the frame is one near the
+      instant that costs little to decode, at most half a step and half a second away; where
+      there is none so near, it is the one without `fast`. Blocks are not smoothed then, which
+      changes pixels by one or two levels of 255.
+    - `keyframes`: what the encoder made decodable by itself, wherever that is, but at least half
+      a second after the one before; and the first frame, whatever it is.
+    - `shots`: `per_shot` frames of each shot, evenly spread (one is from its middle), and where
+      the cuts are. A shot that lasts over ten seconds per frame is sampled in parts so long.
     - `adaptive`: the instants of `rate`, but a frame that looks like the last one embedded stands
-      for it, unless more than 1 / `floor` seconds have passed.
+      for it, unless 1 / `floor` seconds have passed.
     """
 
     strategy: Strategy
@@ -102,11 +108,11 @@ class SamplingSpec:
     def estimated_frames(self, duration_us: int, keyframes: int | None = None) -> int:
         """How many frames that length gives: exact for rates, else a guess for progress bars.
 
-        `keyframes` is their number where the file's index tells it.
+        `keyframes` is their number where the file's index, or a look at its packets, tells it.
         """
         if self.rate is not None:
             return math.ceil(self.rate * duration_us / 1_000_000)
         if self.strategy == "keyframes" and keyframes is not None:
-            return keyframes
+            return min(keyframes, math.ceil(duration_us / (MIN_KEYFRAME_STEP * 1_000_000)))
         step_s = TYPICAL_SHOT_S if self.strategy == "shots" else TYPICAL_KEYFRAME_S
         return self.per_shot * math.ceil(Fraction(duration_us, step_s * 1_000_000))

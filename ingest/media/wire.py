@@ -38,13 +38,17 @@ THUMBNAIL_WIDTH_PX = 320
 
 @dataclass(frozen=True)
 class DecodeRequest:
-    """One file to decode; `source` is the name that messages give it, already printable."""
+    """One file to decode; `source` is the name that messages give it, already printable.
+
+    `descriptor` is the open file, once the decoding process has it; it is never sent.
+    """
 
     path: str
     source: str
     sampling: SamplingSpec
     geometry: Geometry
     limits: DecodeLimits
+    descriptor: int = -1
 
     def to_line(self) -> bytes:
         """Serialise to one line of ASCII JSON."""

@@ -100,3 +100,34 @@ def test_every_instant_has_its_frame_and_no_frame_is_taken_twice(
     assert len(taken) == len(set(taken))
     assert wanted <= set(taken)
     assert len(set(taken) - wanted) <= 1
+
+
+def test_a_clock_of_33_bits_that_starts_again_is_counted_on() -> None:
+    times = FrameClock(Fraction(1, 90_000), Fraction(25), wrap=2**33)
+    stamps = [(2**33 - 7200 + 3600 * index) % 2**33 for index in range(5)]
+    assert [times.show(stamp, 3600) for stamp in stamps] == [0, 3600, 7200, 10800, 14400]
+    assert (times.jumps, times.out_of_order) == (0, 0)
+
+
+def test_a_jump_ahead_of_hours_is_taken_for_a_joined_recording() -> None:
+    times = clock()
+    hours = 5 * 3600 * 1000
+    shown = [times.show(stamp, 40) for stamp in (0, 40, 80, hours, hours + 40, 120, 160)]
+    assert shown == [0, 40, 80, 120, 160, 200, 240]
+    assert (times.jumps_ahead, times.jumps_back) == (1, 1)
+
+
+def test_a_gap_that_is_proven_or_short_stays() -> None:
+    minutes, hours = 9 * 60 * 1000, 5 * 3600 * 1000
+    short, by_length, by_header = clock(), clock(), FrameClock(MILLISECOND, None, header_end=hours)
+    assert [short.show(stamp, 40) for stamp in (0, minutes)] == [0, minutes]
+    assert [by_length.show(0, hours), by_length.show(hours, 40)] == [0, hours]
+    assert [by_header.show(stamp, 40) for stamp in (0, hours)] == [0, hours]
+    assert short.jumps == by_length.jumps == by_header.jumps == 0
+
+
+def test_a_frame_that_leaps_ahead_alone_costs_no_time() -> None:
+    times = clock()
+    shown = [times.show(stamp, 40) for stamp in (0, 40, 80, 900, 120, 160, 920, 940)]
+    assert shown == [0, 40, 80, 900, 900, 900, 920, 940]
+    assert (times.out_of_order, times.jumps) == (2, 0)

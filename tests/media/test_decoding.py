@@ -13,6 +13,7 @@ from av.video.reformatter import Interpolation
 from PIL import Image
 
 from ingest.geometry import Geometry
+from ingest.media.colour import coding_matrix
 from tests import clips
 from tests.clips import Encoding
 from tests.media.sampled import CENTRE, sample
@@ -235,7 +236,10 @@ def test_pictures_match_a_full_size_conversion_scaled_by_pillow(
             pixels = by_time.get(round(frame.time * 1_000_000))
             if pixels is None:
                 continue
-            full = Image.fromarray(frame.to_ndarray(format="rgb24", interpolation=exact))
+            rgb = frame.reformat(
+                format="rgb24", interpolation=exact, src_colorspace=coding_matrix(frame)
+            )
+            full = Image.fromarray(rgb.to_ndarray())
             size = geometry.scaled_size(frame.width, frame.height)
             scaled = full.resize(size, Image.Resampling.BICUBIC)
             wanted = np.asarray(scaled.crop(geometry.square_in(*size)), np.int16)

@@ -18,6 +18,7 @@ from ingest.errors import (
     MediaError,
     MediaIsFolder,
     MediaNotFound,
+    MediaTruncated,
     MediaUnreadable,
     NoVideoStream,
     TooManyPixels,
@@ -84,13 +85,6 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
         sample(path)
 
 
-def test_a_still_image_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "photo.mp4"
-    Image.new("RGB", (64, 64), clips.RED).save(path, "PNG")
-    with pytest.raises(MediaUnreadable):
-        sample(path)
-
-
 @pytest.mark.parametrize(
     ("container", "codec"), [("ogg", "libvpx"), ("flv", "flv"), ("asf", "mpeg4"), ("nut", "mpeg4")]
 )
@@ -127,10 +121,24 @@ def test_a_truncated_avi_is_partial_though_its_header_is_gone(tmp_path: Path) ->
     assert sampled.summary.warnings
 
 
-def test_a_file_cut_before_its_index_is_unreadable(tmp_path: Path) -> None:
-    path = clips.write_timed(tmp_path / "clip.mp4", TEN_SECONDS, GOP_30)
-    with pytest.raises(MediaUnreadable):
-        sample(clips.truncate(path, 0.5))
+@pytest.mark.parametrize(
+    ("name", "encoding", "part"),
+    [
+        ("clip.mp4", GOP_30, 0.5),
+        ("clip.mp4", GOP_30_INDEX_FIRST, 0.01),
+        ("clip.mkv", GOP_30, 0.001),
+        ("clip.mkv", GOP_30, 0.01),
+        ("clip.avi", Encoding("mpeg4", time_base=Fraction(1, 25), codec_options={}), 0.001),
+    ],
+)
+def test_a_file_cut_before_its_first_picture_is_truncated(
+    tmp_path: Path, name: str, encoding: Encoding, part: float
+) -> None:
+    path = clips.write_timed(tmp_path / name, TEN_SECONDS, encoding)
+    with pytest.raises(MediaTruncated, match="cut off") as caught:
+        sample(clips.truncate(path, part))
+    assert caught.value.code == "media.truncated"
+    assert "again" in caught.value.cure
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])

@@ -33,7 +33,8 @@ def test_a_rate_is_read_exactly_and_has_one_name(text: str, rate: Fraction, name
     "text",
     [
         *("", "2", "fps", "fps:", "fps:-1", "fps:1/0", "fps:1e3", "fps: 2", "fps:2 ", "fps:٢"),
-        *("FPS:2", "fps:nan", "fps:1_0", "fps:.5", "keyframes:2", "fps:2,fast"),
+        *("FPS:2", "fps:nan", "fps:1_0", "fps:.5", "keyframes:2", "fps:2,slow", "fps:2,fast,fast"),
+        *("shots:0", "shots:10", "shots:", "adaptive:1", "adaptive:-4", "adaptive:1-", "adaptive:"),
         "fps:" + "9" * 5000,
     ],
 )
@@ -50,6 +51,42 @@ def test_rates_out_of_bounds_are_refused_with_the_bounds(text: str) -> None:
     with pytest.raises(InvalidSampling, match="out of bounds") as caught:
         SamplingSpec.parse(text)
     assert "fps:1/3600" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("fps:0.5,fast", "fps:1/2,fast"),
+        ("keyframes", "keyframes"),
+        ("shots", "shots:1"),
+        ("shots:9", "shots:9"),
+        ("adaptive", "adaptive:1/2-4"),
+        ("adaptive:1-8", "adaptive:1-8"),
+    ],
+)
+def test_every_strategy_has_one_name(text: str, name: str) -> None:
+    spec = SamplingSpec.parse(text)
+    assert spec.name == name
+    assert SamplingSpec.parse(name) == spec
+
+
+def test_adaptive_rates_stand_in_order() -> None:
+    with pytest.raises(InvalidSampling, match="adaptive sampling from 4 down to 1"):
+        SamplingSpec.parse("adaptive:4-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "keyframes", "frames"),
+    [
+        ("adaptive:1-4", None, 480),
+        ("keyframes", 33, 33),
+        ("keyframes", 3600, 240),
+        ("keyframes", None, 24),
+        ("shots:2", None, 60),
+    ],
+)
+def test_every_strategy_has_an_estimate(text: str, keyframes: int | None, frames: int) -> None:
+    assert SamplingSpec.parse(text).estimated_frames(120_000_000, keyframes) == frames
 
 
 @pytest.mark.parametrize(
@@ -90,6 +127,6 @@ def test_squash_scales_both_sides_and_cuts_nothing() -> None:
 def test_a_geometry_is_read_back_from_its_name() -> None:
     for geometry in (Geometry("centre", 224), Geometry("squash", 384)):
         assert Geometry.parse(geometry.name) == geometry
-    for text in ("centre-224", "tiles-224-bicubic", "centre-0-bicubic", "centre-99999-bicubic"):
+    for text in ("centre-224", "middle-224-bicubic", "centre-0-bicubic", "centre-99999-bicubic"):
         with pytest.raises(ValueError, match="centre-224-bicubic"):
             Geometry.parse(text)

@@ -1,0 +1,53 @@
+"""The plan of keyframe sampling: every other packet is dropped before the decoder sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ingest.media.clock import FrameClock
+from ingest.media.plan import Planned, VideoPacket
+from ingest.media.spec import MIN_KEYFRAME_STEP
+
+_MAX_BARREN = 8
+"""Packets flagged as key frames that gave no picture, in a row, until the flags are lies."""
+
+
+class KeyframePlan:
+    """Decodes key frames alone, no closer than half a second apart.
+
+    Until the first frame is shown everything is decoded: where an edit list begins between key
+    frames, that frame is none. Everything is decoded too once the flags turn out to be lies.
+    """
+
+    def __init__(self, clock: FrameClock) -> None:
+        self._clock = clock
+        self._step = int(MIN_KEYFRAME_STEP / clock.time_base)
+        self._last: int | None = None
+        self._barren = 0
+        self.flags_lie = False
+        self.verdicts: dict[int, bool] = {}
+
+    def add(self, packet: VideoPacket) -> Iterator[Planned]:
+        """Tell the packet's treatment at once."""
+        if self._clock.shown == 0 or self.flags_lie:
+            yield Planned(packet, "decode")
+        elif packet.is_keyframe and not self._is_close(packet.pts):
+            self._last = packet.pts
+            yield Planned(packet, "alone")
+        else:
+            yield Planned(packet, "pass")
+
+    def rest(self) -> Iterator[Planned]:
+        """Nothing is held."""
+        yield from ()
+
+    def distrust(self) -> None:
+        """Only barren packets are a reason to distrust the flags."""
+
+    def gave(self, frames: int) -> None:
+        """Take in how many key frames came of a packet that was decoded alone."""
+        self._barren = 0 if frames else self._barren + 1
+        self.flags_lie = self.flags_lie or self._barren >= _MAX_BARREN
+
+    def _is_close(self, pts: int | None) -> bool:
+        return pts is not None and self._last is not None and 0 <= pts - self._last < self._step
