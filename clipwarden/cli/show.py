@@ -74,7 +74,8 @@ def _headline(document: ResultDocument) -> Text:
     text.append(f"  {document.status}", style="red" if document.error else "green")
     if video.duration_ms is not None:
         facts = f"  {clock(video.duration_ms)}, {video.width}x{video.height} {video.codec}, "
-        facts += f"{video.frames_sampled} frames ({sampling_words(document)})"
+        frames = "frame" if video.frames_sampled == 1 else "frames"
+        facts += f"{video.frames_sampled} {frames} ({sampling_words(document)})"
         text.append(facts, style="not bold")
         text.append(f"  {flags.action}", style=_STYLES[flags.action])
         if flags.nsfw:

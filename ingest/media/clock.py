@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 
 _MICROSECONDS = 1_000_000
 _DEFAULT_STEP = Fraction(1, 25)
@@ -17,6 +18,12 @@ _LONG_GAP = Fraction(600)
 """Seconds without a frame that need no proof: a recording of a screen on which nothing moves."""
 _TOLERATED = Fraction(10)
 """Seconds by which a proof of a longer gap may be too short."""
+_FASTEST_RATE = 1000
+"""Frames a second up to which times are believed."""
+_MIN_ADVANCE = Fraction(1, 2 * _FASTEST_RATE)
+"""Seconds: half a frame at that rate, for times are rounded."""
+_FEW_CROWDED = 8
+"""Frames in a row that may hardly advance: a burst that some recorders write."""
 
 
 class FrameClock:
@@ -27,7 +34,9 @@ class FrameClock:
     recording, which then goes on where the first one ended. So is a jump ahead by more than ten
     minutes, unless something says that it is a gap: the length of the frame before it, or a
     header by which the video goes on after it (`header_end`, a timestamp). Timestamps that start
-    again after `wrap` ticks are counted on, which is no jump.
+    again after `wrap` ticks are counted on, which is no jump. Nothing but that header makes a
+    video longer than `limit` ticks by a single leap. Frames crowded together, more of them in a
+    row than any camera takes, are each shown for the nominal time instead.
     """
 
     def __init__(
@@ -36,19 +45,28 @@ class FrameClock:
         nominal_rate: Fraction | None,
         wrap: int | None = None,
         header_end: int | None = None,
+        limit: int | None = None,
     ) -> None:
         self.time_base = time_base
         us_per_tick = time_base * _MICROSECONDS
         self._us_over, self._us_under = us_per_tick.numerator, us_per_tick.denominator
         step = 1 / nominal_rate if nominal_rate else _DEFAULT_STEP
-        self._step = max(1, round(step / time_base))
+        if step * _FASTEST_RATE < 1:
+            step = _DEFAULT_STEP
+        self._nominal_step = self._step = max(1, round(step / time_base))
+        self._min_advance = ceil(_MIN_ADVANCE / time_base)
+        # Where a tick is long, many frames may rightly share one.
+        self._crowd = max(_FEW_CROWDED, int(_FASTEST_RATE * time_base))
+        self._crowded = 0
+        self._last_timestamp: int | None = None
         self._small_jump = int(_SMALL_JUMP / time_base)
         self._short_leap = int(_SHORT_LEAP / time_base)
-        self._before_leap = 0
+        self._before_leap: int | None = None
         self._long_gap = int(_LONG_GAP / time_base)
         self._tolerated = int(_TOLERATED / time_base)
         self._wrap = wrap
         self._header_end = header_end
+        self._limit = limit
         self._last = 0
         self._last_duration = 0
         self.offset: int | None = None
@@ -58,6 +76,7 @@ class FrameClock:
         self.out_of_order = 0
         self.jumps_back = 0
         self.jumps_ahead = 0
+        self.leaps_over_limit = 0
 
     def show(self, timestamp: int | None, duration: int) -> int:
         """Return the ticks since the first frame at which this frame is shown."""
@@ -69,12 +88,17 @@ class FrameClock:
         elif timestamp is None:
             self.missing += 1
             ticks = self._end()
+        elif self._is_crowded(timestamp):
+            self.missing += 1
+            ticks = self._last + self._nominal_step
+            self.offset = ticks - timestamp
         else:
             ticks = self._placed(timestamp)
         if ticks > self._last:
             self._step = ticks - self._last
         self._last = ticks
-        self._last_duration = duration
+        self._last_timestamp = timestamp
+        self._last_duration = self._believed(duration, timestamp)
         return ticks
 
     def microseconds(self, ticks: int) -> int:
@@ -109,26 +133,52 @@ class FrameClock:
             ticks += self._wrap
         if ticks >= self._last:
             if self._is_gap(timestamp, ticks):
-                if ticks - self._last >= self._small_jump:
-                    self._before_leap = self._last
+                is_leap = ticks - self._last >= self._small_jump
+                self._before_leap = self._last if is_leap else None
                 return ticks
             self.jumps_ahead += 1
-        elif self._last - ticks < self._small_jump or (
-            ticks > self._before_leap > self._last - self._short_leap
-        ):
+        elif self._last - ticks < self._small_jump or self._was_leapt_over(ticks):
             self.out_of_order += 1
             return self._last
         else:
             self.jumps_back += 1
+        self._before_leap = None
         self.offset += self._end() - ticks
         return self._end()
 
+    def _was_leapt_over(self, ticks: int) -> bool:
+        before = self._before_leap
+        return before is not None and ticks > before > self._last - self._short_leap
+
+    def _is_crowded(self, timestamp: int) -> bool:
+        """Whether this frame goes on a run of them longer than is believable.
+
+        It is compared with the timestamp before, not with the time given to that.
+        """
+        if self._last_timestamp is not None:
+            advance = timestamp - self._last_timestamp
+            # A larger step back begins another recording.
+            stands = -self._small_jump < advance < self._min_advance
+            self._crowded = self._crowded + 1 if stands else 0
+        return self._crowded >= self._crowd
+
     def _is_gap(self, timestamp: int, ticks: int) -> bool:
-        if ticks - self._last <= self._long_gap:
+        if self._header_end is not None and timestamp <= self._header_end + self._tolerated:
             return True
-        if ticks - self._end() <= self._tolerated:
-            return True
-        return self._header_end is not None and timestamp <= self._header_end + self._tolerated
+        gap = ticks - self._last
+        if self._limit is not None and ticks >= self._limit and gap > self._short_leap:
+            self.leaps_over_limit += 1
+            return False
+        return gap <= self._long_gap or ticks - self._end() <= self._tolerated
+
+    def _believed(self, duration: int, timestamp: int | None) -> int:
+        """The duration, or 0 where it alone would take the video over the limit."""
+        if self._limit is None or self._last + duration < self._limit:
+            return duration
+        end = None if timestamp is None else timestamp + duration
+        if self._header_end is not None and end is not None and end <= self._header_end:
+            return duration
+        return 0 if duration > self._short_leap else duration
 
 
 class InstantSampler:

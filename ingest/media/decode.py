@@ -23,13 +23,21 @@ from ingest.media import wire
 from ingest.media.clock import FrameClock
 from ingest.media.estimate import estimate
 from ingest.media.losses import Losses
-from ingest.media.opening import choose_video, nothing_decoded, open_container
+from ingest.media.opening import (
+    choose_video,
+    not_announced,
+    nothing_decoded,
+    open_container,
+)
 from ingest.media.packets import PacketDecoder, PacketReader, PassedOver
 from ingest.media.picture import PictureMaker, displayed_size
-from ingest.media.plan import Planned
-from ingest.media.refusals import too_long, too_many_pixels
+from ingest.media.plan import Planned, VideoPacket
+from ingest.media.refusals import too_long, too_many_pixels, too_many_streams
+from ingest.media.segment import segment_fault
 from ingest.media.sender import Sender, Shown
+from ingest.media.signatures import coded_size
 from ingest.media.strategy import choose_sampling
+from ingest.media.truncation import is_cut_short
 from ingest.media.wire import DecodeRequest
 
 _TICK_INTERVAL_S = 1.0
@@ -37,6 +45,9 @@ _MICROSECONDS = 1_000_000
 _TRANSPORT_FORMATS = frozenset({"mpegts", "mpeg"})
 """Their clocks have 33 bits, and no header tells how long they are: FFmpeg asks the packets."""
 _TRANSPORT_WRAP = 2**33
+_MATROSKA = "matroska,webm"
+_CODECS_THAT_CONCEAL = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
+"""Their decoders make up what is missing, say so of the picture, and of no whole one."""
 _FEW_KEYFRAMES_US = 30 * _MICROSECONDS
 
 
@@ -57,7 +68,7 @@ class FileDecoder:
         self._container = container
         self._stream = stream = choose_video(container, request)
         self._losses = Losses()
-        self._clock = _clock_of(container, stream)
+        self._clock = _clock_of(container, stream, request)
         self._packets = PacketReader(container, stream, self._losses, self._clock)
         self._pictures = PictureMaker(request.geometry, stream.sample_aspect_ratio)
         self._sender = Sender(request, out, self._pictures, self._losses)
@@ -65,9 +76,11 @@ class FileDecoder:
         self._plan, self._strategy = sampling.plan, sampling.strategy
         self._keyframes = sampling.keyframes
         self._decoder = PacketDecoder(
-            stream, request.limits, self._losses, self._clock, request.sampling.fast
+            stream, request.limits, self._losses, self._clock, request.sampling
         )
         self._passed = PassedOver()
+        self._may_conceal = stream.codec_context.codec.canonical_name in _CODECS_THAT_CONCEAL
+        self._oversized: tuple[int, int] | None = None
 
     def run(self) -> None:
         """Decode to the end and send everything on the way."""
@@ -83,6 +96,7 @@ class FileDecoder:
         for pts, duration in self._passed.rest():
             self._pass_over(pts, duration)
         self._strategy.finish()
+        self._look_back()
         if self._clock.shown == 0:
             raise self._nothing_shown()
         self._send_summary(
@@ -90,8 +104,24 @@ class FileDecoder:
             decode_wall_s=time.monotonic() - started_s - self._sender.waited_s,
         )
 
+    def _look_back(self) -> None:
+        """Ask what only the whole file tells, and FFmpeg doesn't."""
+        name = self._container.format.name
+        if name in _TRANSPORT_FORMATS:
+            self._packets.others.find_unannounced()
+            streams = self._packets.others.streams
+            if streams > self._request.limits.max_streams:
+                raise too_many_streams(self._request, streams)
+        if name == _MATROSKA:
+            fault = segment_fault(self._request.descriptor)
+            self._packets.reach.file_is_cut_short = fault == "truncated"
+            if fault == "damaged":
+                self._losses.structure_broken()
+
     def _decode(self, planned: Planned) -> None:
         packet, treatment = planned
+        if self._clock.shown == 0:
+            self._note_size(packet)
         if treatment in {"if_needed", "pass"}:
             self._passed.add(packet)
             for pts, duration in self._passed.overdue():
@@ -101,6 +131,13 @@ class FileDecoder:
             self._show(frame)
         if treatment == "alone" and self._keyframes is not None:
             self._keyframes.gave(sum(frame.key_frame for frame in frames))
+
+    def _note_size(self, packet: VideoPacket) -> None:
+        """Read what a picture says of its own size, of which decoders only say that it is bad."""
+        codec = self._stream.codec_context.codec.canonical_name
+        width, height = coded_size(codec, bytes(packet)) or (0, 0)
+        if width * height > self._request.limits.max_pixels:
+            self._oversized = width, height
 
     def _show(self, frame: VideoFrame) -> None:
         request = self._request
@@ -116,6 +153,8 @@ class FileDecoder:
         if frame.interlaced_frame:
             self._plan.distrust()
         pts_us = self._clock.microseconds(ticks)
+        if self._may_conceal and frame.is_corrupt:
+            self._losses.picture_incomplete(pts_us)
         chosen = None if frame.pts is None else self._plan.verdicts.pop(frame.pts, None)
         self._strategy.show(Shown(frame, ticks, pts_us, chosen))
 
@@ -168,7 +207,7 @@ class FileDecoder:
             os.lseek(descriptor, position, os.SEEK_SET)
 
     def _send_summary(self, decode_cpu_s: float, decode_wall_s: float) -> None:
-        reach, clock = self._packets.reach, self._clock
+        reach, others, clock = self._packets.reach, self._packets.others, self._clock
         self._sender.answer(
             wire.SUMMARY,
             {
@@ -177,10 +216,16 @@ class FileDecoder:
                 "frames_sampled": self._sender.sampled,
                 "decode_cpu_s": decode_cpu_s,
                 "decode_wall_s": decode_wall_s,
-                "partial": self._losses.any or reach.falls_short,
+                "partial": bool(
+                    self._losses.any
+                    or reach.falls_short
+                    or others.take_over
+                    or clock.leaps_over_limit
+                ),
                 "warnings": [
                     *self._losses.warnings(clock),
                     *reach.warnings(clock.duration_us),
+                    *others.warnings(),
                     *self._keyframe_warnings(),
                     *self._pictures.notes,
                 ],
@@ -205,7 +250,11 @@ class FileDecoder:
         return []
 
     def _nothing_shown(self) -> MediaError:
-        if self._losses.any:
+        if self._oversized is not None:
+            return too_many_pixels(self._request, *self._oversized)
+        if self._packets.others.take_over:
+            return not_announced(self._request)
+        if self._losses.any or is_cut_short(self._request.descriptor):
             return nothing_decoded(self._request)
         return NoVideoStream(
             f"{self._request.source}: its video stream holds no pictures.",
@@ -213,14 +262,15 @@ class FileDecoder:
         )
 
 
-def _clock_of(container: InputContainer, stream: VideoStream) -> FrameClock:
+def _clock_of(container: InputContainer, stream: VideoStream, request: DecodeRequest) -> FrameClock:
     time_base = stream.time_base or Fraction(1, _MICROSECONDS)
+    rate, limit = stream.average_rate, int(request.limits.max_duration_s / time_base)
     if container.format.name in _TRANSPORT_FORMATS:
-        return FrameClock(time_base, stream.average_rate, wrap=_TRANSPORT_WRAP)
+        return FrameClock(time_base, rate, wrap=_TRANSPORT_WRAP, limit=limit)
     header_end = None
     if stream.duration:
         header_end = (stream.start_time or 0) + stream.duration
     elif container.duration:
         end_s = Fraction((container.start_time or 0) + container.duration, _MICROSECONDS)
         header_end = int(end_s / time_base)
-    return FrameClock(time_base, stream.average_rate, header_end=header_end)
+    return FrameClock(time_base, rate, header_end=header_end, limit=limit)

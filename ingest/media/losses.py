@@ -30,6 +30,8 @@ class Losses:
         self._incomplete = 0
         self._breaks = 0
         self._unscaled = 0
+        self._concealed = 0
+        self._structure_broken = False
         self._first_us: int | None = None
         self._last_us = 0
         self._demux_failures = 0
@@ -38,7 +40,14 @@ class Losses:
     @property
     def any(self) -> bool:
         """Whether pictures were lost."""
-        return bool(self._packets or self._incomplete or self._breaks or self._unscaled)
+        return bool(
+            self._packets
+            or self._incomplete
+            or self._breaks
+            or self._unscaled
+            or self._concealed
+            or self._structure_broken
+        )
 
     @property
     def demuxer_gave_up(self) -> bool:
@@ -80,6 +89,15 @@ class Losses:
         self._unscaled += 1
         self._note(at_us)
 
+    def picture_incomplete(self, at_us: int) -> None:
+        """Count a picture of which the decoder had to make up a part."""
+        self._concealed += 1
+        self._note(at_us)
+
+    def structure_broken(self) -> None:
+        """Take in that the demuxer passed over something that it can't read, nobody knows when."""
+        self._structure_broken = True
+
     def warnings(self, clock: FrameClock) -> list[str]:
         """Return one sentence for each kind of loss and of guessed time."""
         found = []
@@ -88,17 +106,22 @@ class Losses:
                 _count(self._packets, "packet that can't be decoded"),
                 _count(self._incomplete, "packet with a part missing"),
                 _count(self._breaks, "place where the file can't be read"),
+                _count(self._concealed, "picture with a part missing"),
                 _count(self._unscaled, "picture in a form that can't be converted"),
+                "a part of the file that is no video" if self._structure_broken else "",
             ]
             listed = ", ".join(part for part in parts if part)
+            places = ""
+            if self._first_us is not None:
+                first, last = _seconds(self._first_us), _seconds(self._last_us)
+                places = f"; the first at {first}, the last at {last}"
             found.append(
-                f"media.damaged: {listed}; the first at {_seconds(self._first_us or 0)}, the last "
-                f"at {_seconds(self._last_us)}. What could be decoded, from 0.000 s to "
+                f"media.damaged: {listed}{places}. What could be decoded, from 0.000 s to "
                 f"{_seconds(clock.duration_us)}, was analysed."
             )
         if clock.missing:
             frames = _count(clock.missing, "frame")
-            found.append(f"media.times_guessed: {frames} without a time of their own.")
+            found.append(f"media.times_guessed: {frames} without a believable time of their own.")
         if clock.out_of_order:
             frames = _count(clock.out_of_order, "frame")
             found.append(f"media.times_out_of_order: {frames} dated before the one shown earlier.")
@@ -124,6 +147,9 @@ class Losses:
 class Reach:
     """How far the packets reach, against how far the header says."""
 
+    file_is_cut_short = False
+    """Whether the file ends inside its own structure, whatever its header says of time."""
+
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._declared_s = _declared_s(container, stream)
         self._spans: dict[int, tuple[int, int]] = {}
@@ -145,7 +171,11 @@ class Reach:
 
     @property
     def falls_short(self) -> bool:
-        """Whether the header promises clearly more than there is."""
+        """Whether the file was cut off, or its header promises clearly more than there is."""
+        return self.file_is_cut_short or self._is_behind
+
+    @property
+    def _is_behind(self) -> bool:
         if self._declared_s is None or not self._spans:
             return False
         bases = self._time_bases
@@ -159,10 +189,14 @@ class Reach:
         """Return the sentence about a file cut short, if it is."""
         if not self.falls_short:
             return []
+        promised = (
+            f"the header says {float(self._declared_s or 0):.3f} s"
+            if self._is_behind
+            else "the file was cut off"
+        )
         return [
-            f"media.truncated: the pictures end at {_seconds(duration_us)}, the header says "
-            f"{float(self._declared_s or 0):.3f} s; the part from 0.000 s to "
-            f"{_seconds(duration_us)} was analysed."
+            f"media.truncated: the pictures end at {_seconds(duration_us)}, {promised}; the part "
+            f"from 0.000 s to {_seconds(duration_us)} was analysed."
         ]
 
 

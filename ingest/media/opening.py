@@ -22,6 +22,7 @@ from ingest.errors import (
     MediaUnreadable,
     NoVideoStream,
 )
+from ingest.media.encryption import is_encrypted
 from ingest.media.refusals import out_of_memory as out_of_memory
 from ingest.media.refusals import too_long as too_long
 from ingest.media.refusals import too_many_bytes, too_many_streams
@@ -140,8 +141,25 @@ def nothing_decoded(request: DecodeRequest) -> MediaError:
     """The error for a file that opened, and of which no picture could be decoded."""
     if is_cut_short(request.descriptor):
         return cut_short(request)
+    if is_encrypted(request.descriptor):
+        return encrypted(request)
     return MediaUnreadable(
         f"{request.source}: none of its pictures can be decoded; the file is damaged.", TAKEN
+    )
+
+
+def encrypted(request: DecodeRequest) -> MediaUnreadable:
+    """Say that the pictures can't be seen without a key."""
+    return MediaUnreadable(
+        f"{request.source}: its video is encrypted.", "Decrypt it first; we take no keys."
+    )
+
+
+def not_announced(request: DecodeRequest) -> MediaUnreadable:
+    """Say that the video only begins where FFmpeg no longer looks for one."""
+    return MediaUnreadable(
+        f"{request.source}: its pictures are in a stream that the beginning doesn't announce.",
+        "Copy its video into a new MP4 or MKV file first.",
     )
 
 
@@ -181,6 +199,8 @@ def choose_video(container: InputContainer, request: DecodeRequest) -> VideoStre
             "Convert it to JPEG or PNG first.",
         )
     if not readable:
+        if is_encrypted(request.descriptor):
+            raise encrypted(request)
         raise MediaUnreadable(f"{request.source}: its video codec is not known.", TAKEN)
     marked = [stream for stream in readable if stream.disposition & Disposition.default]
     candidates = marked or readable

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from heapq import heappop, heappush
 from typing import Literal, cast
 
 import av
 from av.container import InputContainer
-from av.stream import Discard
+from av.packet import Packet
+from av.stream import Discard, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from ingest.media.alpha import decoder_of
 from ingest.media.clock import FrameClock
 from ingest.media.limits import DecodeLimits
 from ingest.media.losses import Losses, Reach
+from ingest.media.others import OtherVideos
 from ingest.media.plan import Treatment, VideoPacket
+from ingest.media.proof import AnchorProof
+from ingest.media.spec import SamplingSpec
 
 _BYTES_PER_PIXEL = 3
 """What a decoded picture takes: 8 bits in full chroma, or 10 to 16 bits in a quarter of it."""
 _MAX_PASSED = 4096
-_SKIPPED: Mapping[Treatment, Literal["DEFAULT", "NONREF", "NONKEY"]] = {
+Skipped = Literal["DEFAULT", "NONREF", "BIDIR", "NONKEY"]
+_SPARSE = Fraction(5, 2)
+"""Samples a second up to which some anchor is nearly always within half a step."""
+_WITHOUT_LOOP_FILTER = {"skip_loop_filter": "all"}
+_SKIPPED: Mapping[Treatment, Skipped] = {
     "decode": "DEFAULT",
     "if_needed": "NONREF",
     "alone": "NONKEY",
@@ -38,19 +48,21 @@ class PacketReader:
         self._losses = losses
         self._clock = clock
         self.reach = Reach(container, stream)
+        self.others = OtherVideos(container, stream)
         # Where the header tells the video's own length, nobody asks how far the sound reaches.
-        if stream.duration:
+        self._ours_only = bool(stream.duration)
+        if self._ours_only:
             for other in container.streams:
-                if other is not stream:
+                if other is not stream and other not in self.others:
                     other.discard = Discard.all
 
     def __iter__(self) -> Iterator[VideoPacket]:
         latest: int | None = None
         while not self._losses.demuxer_gave_up:
             try:
-                for packet in self._container.demux():
+                for packet in self._demuxed():
                     self._losses.demuxer_went_on()
-                    self.reach.note(packet)
+                    self._note(packet)
                     # An empty packet would put the decoder into its final state before the end.
                     if packet.stream is self._stream and packet.size > 0:
                         latest = packet.dts
@@ -65,6 +77,23 @@ class PacketReader:
                     raise
                 self._losses.demux_failed(self._clock.place_us(latest))
 
+    def _note(self, packet: Packet[Stream]) -> None:
+        is_ours = packet.stream is self._stream
+        if is_ours:
+            self.others.note_ours()
+        else:
+            self.others.note(packet)
+        if is_ours or not self._ours_only:
+            self.reach.note(packet)
+
+    def _demuxed(self) -> Iterator[Packet[Stream]]:
+        try:
+            yield from self._container.demux()
+        except IndexError:
+            # PyAV ends with an empty packet for each stream, and stumbles over those that FFmpeg
+            # found on the way. All others were given by then.
+            return
+
 
 class PacketDecoder:
     """Decodes packets as planned."""
@@ -75,17 +104,21 @@ class PacketDecoder:
         limits: DecodeLimits,
         losses: Losses,
         clock: FrameClock,
-        without_loop_filter: bool = False,
+        sampling: SamplingSpec,
     ) -> None:
-        self._codec = stream.codec_context
+        self._codec = decoder_of(stream, limits, sampling)
         self._limits = limits
         self._losses = losses
         self._clock = clock
         self._is_empty = True
         self._codec.thread_count = limits.threads
         self._codec.thread_type = "AUTO"
-        if without_loop_filter:
-            self._codec.options = {"skip_loop_filter": "all"}
+        self._proof: AnchorProof | None = None
+        if sampling.fast:
+            self._codec.options = {**self._codec.options, **_WITHOUT_LOOP_FILTER}
+            is_sparse = sampling.rate is not None and sampling.rate <= _SPARSE
+            if self._codec.name == "h264" and is_sparse:
+                self._proof = AnchorProof(self._codec, _WITHOUT_LOOP_FILTER)
 
     def decode(self, packet: VideoPacket | None, treatment: Treatment) -> list[VideoFrame]:
         """Return the frames that are ready after this packet, or at the end (None)."""
@@ -93,12 +126,25 @@ class PacketDecoder:
             return []
         # What waits in the decoder would otherwise come in between, in an order of its own.
         frames = self._drained() if treatment == "alone" and not self._is_empty else []
-        wanted = _SKIPPED[treatment]
+        wanted = self._skipped(packet, treatment)
         if self._codec.skip_frame != wanted:
             self._codec.skip_frame = wanted
         frames += self._decoded(packet)
+        if self._proof is not None:
+            self._proof.compare(frames)
         self._is_empty = False
         return frames + self._drained() if treatment == "alone" else frames
+
+    def _skipped(self, packet: VideoPacket | None, treatment: Treatment) -> Skipped:
+        if self._proof is None or packet is None:
+            return _SKIPPED[treatment]
+        self._proof.take(packet)
+        if self._proof.is_trying:
+            return "DEFAULT"
+        if treatment == "if_needed" and self._proof.may_drop:
+            return "BIDIR"
+        self._proof.want(packet)
+        return _SKIPPED[treatment]
 
     def _drained(self) -> list[VideoFrame]:
         frames = self._decoded(None)

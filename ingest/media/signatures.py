@@ -17,6 +17,10 @@ _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _BMP_HEADER_BYTES = {12, 40, 52, 56, 64, 108, 124}
 _ANIMATED_WEBP = 0x02
+_IMAGE_CODECS = frozenset({"png", "apng", "mjpeg", "gif"})
+_VP8_START = b"\x9d\x01\x2a"
+"""RFC 6386, 9.1: of key frames, before width and height; above those two bits of scaling."""
+_VP8_SIZE = 0x3FFF
 _MAX_PNG_CHUNKS = 256
 
 
@@ -71,6 +75,16 @@ def image_size(head: bytes) -> tuple[int, int] | None:
         width, height = struct.unpack_from("<HH", head, 6)
         return width, height
     return _jpeg_size(head) if head.startswith(_JPEG) else None
+
+
+def coded_size(codec: str, packet: bytes) -> tuple[int, int] | None:
+    """Width and height that a packet claims of its picture; None for codecs not read here."""
+    if codec in _IMAGE_CODECS:
+        return image_size(packet)
+    if codec == "vp8" and len(packet) >= 10 and packet[3:6] == _VP8_START:
+        width, height = struct.unpack_from("<HH", packet, 6)
+        return width & _VP8_SIZE, height & _VP8_SIZE
+    return None
 
 
 def is_animated_webp(head: bytes) -> bool:

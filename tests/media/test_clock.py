@@ -131,3 +131,68 @@ def test_a_frame_that_leaps_ahead_alone_costs_no_time() -> None:
     shown = [times.show(stamp, 40) for stamp in (0, 40, 80, 900, 120, 160, 920, 940)]
     assert shown == [0, 40, 80, 900, 900, 900, 920, 940]
     assert (times.out_of_order, times.jumps) == (2, 0)
+
+
+def test_what_starts_again_before_any_leap_is_a_joined_recording() -> None:
+    times = clock()
+    first = [times.show(stamp, 40) for stamp in range(0, 2_000, 40)]
+    second = [times.show(stamp, 40) for stamp in range(20, 2_020, 40)]
+    assert [*first, *second] == [40 * index for index in range(100)]
+    assert (times.jumps_back, times.out_of_order) == (1, 0)
+
+
+def test_a_leap_that_others_follow_is_forgotten() -> None:
+    times = clock()
+    shown = [times.show(stamp, 40) for stamp in (0, 40, 540, 580, 100, 140)]
+    assert shown == [0, 40, 540, 580, 620, 660]
+    assert (times.jumps_back, times.out_of_order) == (1, 0)
+
+
+def test_frames_crowded_into_one_time_are_counted_at_the_nominal_rate() -> None:
+    times = clock()
+    shown = [times.show(1_000, 0) for _ in range(20)]
+    assert shown[:8] == [0] * 8
+    assert shown[8:] == [40 * index for index in range(1, 13)]
+    assert times.show(1_040, 0) == 520
+    assert times.missing == 12
+
+
+def test_a_rate_beyond_belief_is_not_counted_by() -> None:
+    million = Fraction(1_000_000)
+    times = FrameClock(1 / million, million)
+    shown = [times.show(stamp, 1) for stamp in range(50)]
+    assert shown[8:11] == [40_007, 80_007, 120_007]
+
+
+def test_a_thousand_frames_a_second_keep_their_times() -> None:
+    for base in (MILLISECOND, Fraction(1, 90_000), Fraction(1, 12_800)):
+        times = FrameClock(base, Fraction(1_000))
+        stamps = [round(Fraction(index, 1_000) / base) for index in range(3_000)]
+        assert [times.show(stamp, 0) for stamp in stamps] == stamps
+        assert times.missing == 0
+
+
+def test_frames_that_share_a_long_tick_keep_their_times() -> None:
+    times = FrameClock(Fraction(1), Fraction(25))
+    stamps = [index // 25 for index in range(100)]
+    assert [times.show(stamp, 0) for stamp in stamps] == stamps
+
+
+def test_a_leap_to_the_limit_is_closed_unless_the_header_knows_of_it() -> None:
+    hour = 3_600_000
+    limited = FrameClock(MILLISECOND, Fraction(25), limit=hour)
+    before = [tenth * hour // 10 for tenth in range(10)]
+    shown = [limited.show(stamp, 40) for stamp in (*before, hour, hour + 40)]
+    assert shown == [*before, before[-1] + 40, before[-1] + 80]
+    assert limited.leaps_over_limit == limited.jumps_ahead == 1
+    known = FrameClock(MILLISECOND, Fraction(25), header_end=2 * hour, limit=hour)
+    assert [known.show(stamp, 40) for stamp in (0, 2 * hour)] == [0, 2 * hour]
+    assert known.leaps_over_limit == 0
+
+
+def test_a_duration_beyond_the_limit_is_not_believed() -> None:
+    hour = 3_600_000
+    times = FrameClock(MILLISECOND, Fraction(25), limit=hour)
+    assert times.show(0, 100 * hour) == 0
+    assert times.duration_us == 40_000
+    assert times.show(40, 40) == 40

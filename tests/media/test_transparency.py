@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from ingest.geometry import Geometry
 from tests import clips
 from tests.clips import Picture
 from tests.media.pictured import (
     GREY,
+    SIZE_PX,
     encode,
     first_frame,
     frame_of,
@@ -21,6 +22,9 @@ from tests.media.pictured import (
     square_of,
     thumbnail_of,
 )
+from tests.media.sampled import sample
+from tests.media.zoo.matroska import Block, Matroska, Track, unsigned
+from tests.media.zoo.packets import vp8_packets
 
 
 def assert_red_beside_grey(picture: Picture, tolerance: int = 12) -> None:
@@ -59,16 +63,40 @@ def test_transparency_comes_through_from_the_file(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
-def test_transparency_of_webm_comes_through_its_own_decoder(tmp_path: Path, codec: str) -> None:
+@pytest.mark.parametrize("sampling", ["fps:5", "fps:5,fast", "adaptive:1-4", "shots:2"])
+def test_transparency_of_webm_comes_through_its_own_decoder(
+    tmp_path: Path, codec: str, sampling: str
+) -> None:
     path = tmp_path / "clip.webm"
-    frame = frame_of(half_transparent(), "yuva420p")
-    encode(path, codec, [frame], {"auto-alt-ref": "0", "crf": "4", "b": "4M"})
-    with av.open(str(path)) as container:
-        decoder = cast(av.VideoCodecContext, av.CodecContext.create(codec, "r"))
-        packets = list(container.demux(video=0))
-        (decoded,) = [found for packet in packets[:1] for found in decoder.decode(packet)]
-    assert isinstance(decoded, av.VideoFrame)
-    assert_red_beside_grey(square_of(decoded))
+    frames = [frame_of(half_transparent(), "yuva420p") for _ in range(30)]
+    options = {"auto-alt-ref": "0", "crf": "4", "b": "4M", "g": "10"}
+    encode(path, codec, frames, options)
+    sampled = sample(path, sampling, Geometry("squash", SIZE_PX))
+    assert sampled.summary.frames_shown == 30
+    assert sampled.summary.warnings == ()
+    pictures = [picture for frame in sampled.frames for picture in frame.pictures]
+    assert pictures
+    for picture in pictures:
+        assert_red_beside_grey(picture)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_key_frames_of_a_transparent_webm_are_found(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "clip.webm"
+    frames = [frame_of(half_transparent(), "yuva420p") for _ in range(50)]
+    encode(path, codec, frames, {"auto-alt-ref": "0", "b": "4M", "g": "25"})
+    assert sample(path, "keyframes").times_ms == [0, 1000]
+
+
+def test_a_webm_that_only_says_it_has_transparency_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    packets = vp8_packets(tuple(range(0, 1_000, 40)))
+    blocks = [Block(40 * i, one.data, one.keyframe) for i, one in enumerate(packets)]
+    video = unsigned(0x53C0, 1)  # AlphaMode, RFC 9559
+    path.write_bytes(Matroska(blocks, [Track(video=video)]).written())
+    sampled = sample(path)
+    assert [clips.read_time_code(frame.pictures[0]) for frame in sampled.frames] == [0, 520]
+    assert sampled.summary.warnings == ()
 
 
 def test_a_palette_with_transparency_is_laid_on_grey() -> None:

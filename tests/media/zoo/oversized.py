@@ -20,6 +20,7 @@ from tests.media.zoo.damaged import MEMORY, WHOLE, clip, damaged
 from tests.media.zoo.entry import (
     BROKEN,
     TOO_LARGE,
+    UNREADABLE,
     Entry,
     content,
     done,
@@ -76,7 +77,7 @@ def _pictures() -> list[Entry]:
     halfway = either(partial(frames=(1, 3), size=None), failed(*TOO_LARGE))
     return [
         content("png-bomb.mkv", _png_bomb, failed(*TOO_LARGE)),
-        content("vp8-says-it-is-huge.webm", lambda: _vp8_grows(0), _BOMB),
+        content("vp8-says-it-is-huge.webm", lambda: _vp8_grows(0), failed(*TOO_LARGE)),
         content("vp8-grows-huge.webm", lambda: _vp8_grows(20), halfway),
         entry("grows-to-4k.ts", _grows, done(None, frames=(4, 5), size=(320, 240))),
         content("grows-and-shrinks-each-second.webm", _changes, done(None, frames=(4, 4))),
@@ -115,7 +116,12 @@ def _streams() -> list[Entry]:
             given(_many_tracks, 120, repeated=40),
             either(many, failed(*BROKEN)),
         ),
-        damaged("programs-by-the-thousand", "ts", _many_programs, either(WHOLE, _TOO_MANY)),
+        damaged(
+            "programs-by-the-thousand",
+            "ts",
+            _many_programs,
+            either(WHOLE, _TOO_MANY, failed(*UNREADABLE)),
+        ),
     ]
 
 
