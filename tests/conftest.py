@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pydantic import SecretStr
 
 from clipwarden.data_folder import DataFolder
@@ -18,6 +19,10 @@ from ingest.settings import StoreSettings
 from ingest.stores import Stores
 
 pytest_plugins = ["tests.servers.postgres", "tests.servers.s3"]
+
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 FILES = "sqlite+folder"
 SERVERS = "postgres+s3"

@@ -101,10 +101,19 @@ def _first_of_all(arrays: Sequence[Mapping[str, NDArray[Any]]]) -> NDArray[np.in
     )
 
 
+def _with_places(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Add what chunks of the first release lack: there every frame has one picture."""
+    if "first" in arrays:
+        return arrays
+    frames = len(arrays["pts_us"])
+    places = {"first": np.arange(frames, dtype=np.int32), "count": np.ones(frames, np.int32)}
+    return {**arrays, **places}
+
+
 def _vectors(stores: Stores, work: Work, ref: BlobRef) -> Mapping[str, NDArray[Any]]:
     """Read one chunk's vectors; where they are gone, see that they are made anew."""
     try:
-        return unpack_arrays(stores.blobs.get(ref))
+        return _with_places(unpack_arrays(stores.blobs.get(ref)))
     except (BlobMissing, BlobCorrupt) as error:
         require_blobs_for_missing(ref.key, stores)
         with stores.database.begin() as session:

@@ -1,9 +1,10 @@
 """Cut a label's confidences over time into segments: hysteresis, bridged gaps, minimum frames.
 
 One frame above a threshold proves little: at a false-positive rate of 6% per frame, nearly
-every clean minute has one. So a label must hold for `min_frames` frames, or for all that there
-are: a still image has one, and so may a shot. It begins at `threshold` and goes on down to
-`exit_threshold`, so that a scene near the threshold is one segment and not ten.
+every clean minute has one. So a label must hold for `min_frames` frames, or for all that can
+confirm each other: a still image has one, so may a shot, and frames seconds apart are alone. It
+begins at `threshold` and goes on down to `exit_threshold`, so that a scene near the threshold is
+one segment and not ten.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from ingest.media.spec import Strategy
 from prompts.schema import Label
 
+_CONFIRMING_US = 2_000_000
+"""Frames further apart show different things: to wait for a second one would be to miss both."""
+
 Times = NDArray[np.int64]
 Confidences = NDArray[np.float32]
 
@@ -27,8 +31,9 @@ class FrameTimes:
 
     A frame speaks until the next one, the last one to the end of the video: where more than a
     sampling step lies between, nothing else was shown. But it speaks for its own shot only: where
-    a cut lies between it and its neighbour, it begins or ends there. `group`, which rises, is the
-    number of its shot where the sampling takes so many frames of each, else 0.
+    a cut lies between it and its neighbour, it begins or ends there. Frames from the middle of
+    something (`shots`) speak as far back as ahead. `group` rises from one run of frames that can
+    confirm each other to the next.
     """
 
     shown_us: Times
@@ -50,17 +55,18 @@ class FrameTimes:
         borders_us = np.array([-1, *cuts_us, np.iinfo(np.int64).max], np.int64)
         shot_starts_us, shot_ends_us = borders_us[shot], borders_us[shot + 1]
         starts_us, ends_us = shown_us.copy(), shown_us.copy()
-        starts_us[:1] = np.maximum(shot_starts_us[:1], 0)
-        starts_us[1:] = np.where(
-            shot_starts_us[1:] > shown_us[:-1], shot_starts_us[1:], shown_us[1:]
-        )
-        ends_us[:-1] = shown_us[1:]
+        if strategy == "shots":
+            starts_us[:1] = 0
+            starts_us[1:] -= (shown_us[1:] - shown_us[:-1]) // 2
+        is_cut = np.diff(shot, prepend=shot[:1]) > 0
+        starts_us[is_cut] = shot_starts_us[is_cut]
+        ends_us[:-1] = starts_us[1:]
         ends_us[-1:] = np.maximum(shown_us[-1:], duration_us)
         return cls(
             shown_us=shown_us,
             starts_us=starts_us,
             ends_us=np.minimum(ends_us, shot_ends_us),
-            group=shot if strategy == "shots" else np.zeros_like(shot),
+            group=_groups(shown_us, is_cut & (strategy == "shots")),
         )
 
 
@@ -93,6 +99,12 @@ def cut_segments(label: Label, confidences: Confidences, times: FrameTimes) -> l
     return segments
 
 
+def _groups(shown_us: Times, is_cut: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Number the runs of frames that can confirm each other."""
+    is_far = np.diff(shown_us, prepend=shown_us[:1]) > _CONFIRMING_US
+    return np.cumsum(is_far | is_cut)
+
+
 def _split_at_gaps(
     holds: NDArray[np.intp], times: FrameTimes, max_gap_us: int
 ) -> list[NDArray[np.intp]]:
@@ -112,7 +124,7 @@ def _from_first_entry(
 
 
 def _is_long_enough(run: NDArray[np.intp], min_frames: int, times: FrameTimes) -> bool:
-    """Whether it has that many frames, or all the frames of a shot, or of the whole video."""
+    """Whether it has that many frames, or all those of a group."""
     if not len(run) or len(run) >= min_frames:
         return len(run) > 0
     groups, held = np.unique(times.group[run], return_counts=True)

@@ -19,7 +19,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ingest.errors import MediaUnreadable
 from ingest.geometry import Geometry
+from ingest.media.check import displayed_name
 from ingest.media.decoder import decode
 from ingest.media.limits import DecodeLimits
 from ingest.media.spec import SamplingSpec
@@ -82,6 +84,8 @@ def _ours(request: Request) -> _Work:
         frames = 0
         path, geometry = Path(request.clip), Geometry("centre", SIZE_PX)
         with decode(path, sampling, geometry, limits=limits) as session:
+            # Of a short clip all frames may come when the process is about to end.
+            peak.look(session.child_pid)
             for _ in session:
                 frames += 1
                 peak.look(session.child_pid)
@@ -95,6 +99,8 @@ def _opencv(request: Request, *, keeps: bool) -> _Work:
 
     def work(peak: _Peak) -> tuple[int, float]:
         capture = cv2.VideoCapture(request.clip)
+        if not capture.isOpened():
+            raise _unreadable(request, "OpenCV")
         frames, due_ms = 0, 0.0
         while True:
             read, picture = capture.read()
@@ -143,9 +149,16 @@ def _ffmpeg(request: Request) -> _Work:
             while process.stdout.read(SIZE_PX * SIZE_PX * 3):
                 frames += 1
                 peak.look(process.pid)
+        if process.returncode:
+            raise _unreadable(request, "ffmpeg")
         return frames, 0.0
 
     return work
+
+
+def _unreadable(request: Request, program: str) -> MediaUnreadable:
+    name = displayed_name(request.clip)
+    return MediaUnreadable(f"{name}: {program} can't read it.", "Measure with another clip.")
 
 
 def ffmpeg_program() -> str:
@@ -192,9 +205,14 @@ def run(request: Request) -> Cost:
         frames=frames,
         wall_s=time.perf_counter() - began_s,
         cpu_s=_cpu_s() - began_cpu_s,
-        peak_rss_mb=peak.megabytes,
+        # A process that was gone before anybody looked: its parent's size counts in, too.
+        peak_rss_mb=peak.megabytes or _largest_child_mb(),
         duration_s=duration_s,
     )
+
+
+def _largest_child_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1_000_000
 
 
 def _cpu_s() -> float:

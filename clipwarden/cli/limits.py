@@ -27,7 +27,7 @@ _SIZES = {
     "KB": 1000,
     "": 1,
 }
-_LARGEST = 2**62
+_LONGEST_S = 366 * 86400
 _MAX_THREADS = 8
 """More barely shorten one file, and each keeps pictures of its own in memory."""
 
@@ -39,21 +39,22 @@ class Limit:
     field: str
     units: dict[str, int]
     lowest: int = 1
+    highest: int = 2**62
 
 
 LIMITS = {
     "bytes": Limit("max_bytes", _SIZES),
-    "duration": Limit("max_duration_s", _TIMES),
-    "pixels": Limit("max_pixels", _COUNTS),
+    "duration": Limit("max_duration_s", _TIMES, highest=_LONGEST_S),
+    "pixels": Limit("max_pixels", _COUNTS, highest=2**31 - 1),
     "frames": Limit("max_frames", _COUNTS),
-    "streams": Limit("max_streams", _COUNTS),
+    "streams": Limit("max_streams", _COUNTS, highest=10_000),
     # Python and FFmpeg alone take a quarter of a gigabyte of addresses.
     "memory": Limit("memory_bytes", _SIZES, lowest=320 * 1024**2),
-    "cpu": Limit("cpu_s", _TIMES),
-    "time": Limit("wall_s", _TIMES),
-    "stall": Limit("stall_timeout_s", _TIMES),
-    "files": Limit("open_files", _COUNTS, lowest=16),
-    "threads": Limit("threads", _COUNTS),
+    "cpu": Limit("cpu_s", _TIMES, highest=_LONGEST_S),
+    "time": Limit("wall_s", _TIMES, highest=_LONGEST_S),
+    "stall": Limit("stall_timeout_s", _TIMES, highest=_LONGEST_S),
+    "files": Limit("open_files", _COUNTS, lowest=16, highest=65536),
+    "threads": Limit("threads", _COUNTS, highest=64),
 }
 
 
@@ -100,10 +101,10 @@ def _read(text: str, value: str, limit: Limit, option: str) -> int:
         units = ", ".join(f"1{unit}" for unit in limit.units)
         raise _usage_error(f"{text!r} is no value of this limit: write such as {units}.", option)
     number = Fraction(match["number"]) * limit.units[match["unit"]]
-    if number.denominator != 1 or not limit.lowest <= number <= _LARGEST:
-        lowest = _spelled(limit.lowest, limit)
+    if number.denominator != 1 or not limit.lowest <= number <= limit.highest:
+        lowest, highest = _spelled(limit.lowest, limit), _spelled(limit.highest, limit)
         raise _usage_error(
-            f"{text!r} is out of bounds: write a whole number from {lowest}.", option
+            f"{text!r} is out of bounds: write a whole number from {lowest} to {highest}.", option
         )
     return int(number)
 

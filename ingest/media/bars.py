@@ -2,21 +2,27 @@
 
 Bars are looked for in every picture anew, so that a frame is trimmed in the same way whichever
 frames came before it. Only black ones count: white margins belong to documents, slides and
-product shots, and blurred ones can't be told from a shallow depth of field.
+product shots, and blurred ones can't be told from a shallow depth of field. What is dark and
+belongs to the picture is told from them by their flatness and by their sharp, straight edge; in
+doubt nothing is cut, for what is cut nobody sees.
 """
 
 from __future__ import annotations
+
+from statistics import median_low
 
 from PIL import Image, ImageChops
 
 from ingest.geometry import Box
 
-_BLACKEST_LEVEL = 40
+_BLACKEST_LEVEL = 24
 """Of 255. Bars are 0 where the range is declared right, and 16 where it is not."""
-_NOISE_LEVELS = 12
-"""How much brighter than the corners a bar's pixels may be: ringing and block noise."""
-_SPECKS = 5
-"""Of 255: a line with no more than 2% of pixels over the noise is still bar."""
+_NOISE_LEVELS = 6
+"""How much brighter or darker than the bars' own level any pixel of theirs may be."""
+_CLEAR_LEVELS = 3 * _NOISE_LEVELS
+"""How much brighter than the bars the pixels along their edges are."""
+_STRAIGHT_PART = 0.9
+"""Of an edge: the part that has to be in one line; some of a picture is black by chance."""
 _DIM_PART = 0.25
 """A line this much dimmer than those `_BORDER` further in is what the codec smeared."""
 _BORDER = 0.05
@@ -25,8 +31,7 @@ _SMALLEST_BAR = 0.015
 _SMALLEST_CONTENT = 0.2
 _OFF_CENTRE = 0.03
 """Parts of the side that the bars take up. Bars that differ by more than `_OFF_CENTRE` are cut to
-the smaller one: the other seems larger for what is dark in the picture itself, or else the
-smaller one has subtitles in it."""
+the smaller one: the other seems larger for what is dark in the picture itself."""
 
 
 def find_content(picture: Image.Image) -> Box:
@@ -36,31 +41,25 @@ def find_content(picture: Image.Image) -> Box:
     """
     width, height = picture.size
     whole = (0, 0, width, height)
-    level = _corner_level(picture)
-    if level > _BLACKEST_LEVEL:
-        return whole
     seen = _brightest_channel(picture)
-    lit = seen.point([0 if value <= level + _NOISE_LEVELS else 255 for value in range(256)])
-    top, bottom = _content_span(_rows(lit), _rows(seen))
-    # Few lines of a flat picture would hardly count among all the lines of a column.
-    between = (0, top, width, bottom)
-    left, right = _content_span(_columns(lit.crop(between)), _columns(seen.crop(between)))
-    left, right = _trimmed(left, right, width)
-    top, bottom = _trimmed(top, bottom, height)
-    return left, top, right, bottom
-
-
-def _corner_level(picture: Image.Image) -> int:
-    """The brightest channel of any pixel in the corners, which bars always cover."""
-    width, height = picture.size
-    brightest = 0
-    for left in (0, max(0, width - _CORNER_PX)):
-        for top in (0, max(0, height - _CORNER_PX)):
-            corner = picture.crop(
-                (left, top, min(left + _CORNER_PX, width), min(top + _CORNER_PX, height))
-            )
-            brightest = max(brightest, *corner.tobytes())
-    return brightest
+    level = _bar_level(seen)
+    if level is None:
+        return whole
+    # Beyond this box every pixel is as flat as a bar's.
+    inside = seen.point([int(abs(value - level) > _NOISE_LEVELS) for value in range(256)]).getbbox()
+    if inside is None:
+        return whole
+    left, top, right, bottom = inside
+    # An edge reaches from bar to bar, or else over the whole picture.
+    columns = _trimmed_columns(seen, level, inside)
+    rows = _trimmed_rows(seen, level, inside)
+    if columns == (0, width):
+        rows = _trimmed_rows(seen, level, (0, top, width, bottom))
+    if rows == (0, height):
+        columns = _trimmed_columns(seen, level, (left, 0, right, height))
+        if columns == (0, width):
+            return whole
+    return columns[0], rows[0], columns[1], rows[1]
 
 
 def _brightest_channel(picture: Image.Image) -> Image.Image:
@@ -69,39 +68,56 @@ def _brightest_channel(picture: Image.Image) -> Image.Image:
     return ImageChops.lighter(ImageChops.lighter(red, green), blue)
 
 
-def _rows(picture: Image.Image) -> bytes:
-    return picture.resize((1, picture.height), Image.Resampling.BOX).tobytes()
+def _bar_level(seen: Image.Image) -> int | None:
+    """The level of the corners, which bars always cover; None where they are no bars'."""
+    width, height = seen.size
+    levels: list[int] = []
+    for left in (0, max(0, width - _CORNER_PX)):
+        for top in (0, max(0, height - _CORNER_PX)):
+            box = (left, top, min(left + _CORNER_PX, width), min(top + _CORNER_PX, height))
+            levels += seen.crop(box).tobytes()
+    is_flat = max(levels) - min(levels) <= _NOISE_LEVELS
+    return median_low(levels) if is_flat and max(levels) <= _BLACKEST_LEVEL else None
 
 
-def _columns(picture: Image.Image) -> bytes:
-    return picture.resize((picture.width, 1), Image.Resampling.BOX).tobytes()
+def _trimmed_rows(seen: Image.Image, level: int, inside: Box) -> tuple[int, int]:
+    """First row of the content and the one after its last, within the columns of the box."""
+    left, top, right, bottom = inside
+    above = level + _CLEAR_LEVELS
+    part = seen.crop((left, 0, right, seen.height))
+    clear = part.point([0 if value <= above else 255 for value in range(256)])
+    lines = (1, seen.height)
+    means = part.resize(lines, Image.Resampling.BOX).tobytes()
+    parts = clear.resize(lines, Image.Resampling.BOX).tobytes()
+    before = _bar(means, parts, level, top)
+    after = _bar(means[::-1], parts[::-1], level, seen.height - bottom)
+    return _trimmed(before, after, seen.height)
 
 
-def _content_span(lit: bytes, levels: bytes) -> tuple[int, int]:
-    """First line with something in it and the one after the last; all lines where none has.
+def _trimmed_columns(seen: Image.Image, level: int, inside: Box) -> tuple[int, int]:
+    left, top, right, bottom = inside
+    flipped = seen.transpose(Image.Transpose.TRANSPOSE)
+    return _trimmed_rows(flipped, level, (top, left, bottom, right))
 
-    `lit` has each line's part of lit pixels, of 255, and `levels` its mean.
+
+def _bar(means: bytes, parts: bytes, level: int, flat: int) -> int:
+    """How many lines the bar at the start has, with what the codec smeared; 0 without one.
+
+    `flat` lines are flat; `means` are the lines' levels, `parts` what is clear of them, of 255.
     """
-    lines = [index for index, part in enumerate(lit) if part > _SPECKS]
-    if not lines:
-        return 0, len(lit)
-    border = max(1, round(len(lit) * _BORDER))
-    first = _beyond_smear(levels, lines[0], border)
-    last = len(lit) - 1 - _beyond_smear(levels[::-1], len(lit) - 1 - lines[-1], border)
-    return (first, last + 1) if first <= last else (0, len(lit))
-
-
-def _beyond_smear(levels: bytes, line: int, border: int) -> int:
-    """Return the first line from there that is not much dimmer than those behind the border."""
-    inside = levels[min(line + border, len(levels) - 1)]
-    while levels[line] < inside * _DIM_PART:
+    border = max(1, round(len(means) * _BORDER))
+    further = min(flat + border, len(means) - 1)
+    dim = max(_NOISE_LEVELS, (means[further] - level) * _DIM_PART)
+    line = flat
+    while line < further and means[line] - level < dim:
         line += 1
-    return line
+    # The first line may hold some of both.
+    edge = parts[min(line + 1, len(parts) - 1)]
+    return line if edge >= _STRAIGHT_PART * 255 else 0
 
 
-def _trimmed(start: int, end: int, length: int) -> tuple[int, int]:
-    """What of one side remains when bars are cut that reach to `start` and begin at `end`."""
-    before, after = start, length - end
+def _trimmed(before: int, after: int, length: int) -> tuple[int, int]:
+    """What of one side remains of lines when bars of these widths are cut."""
     if abs(before - after) > length * _OFF_CENTRE:
         before = after = min(before, after)
     if min(before, after) < max(1, length * _SMALLEST_BAR):

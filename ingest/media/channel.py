@@ -27,6 +27,7 @@ _PIPE_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 _KEPT_STDERR_BYTES = 4096
 _WAIT_AFTER_KILL_S = 30.0
+_LONGEST_WAIT_S = 3600.0
 
 _THE_FILES_FAULT = "The file is probably damaged; convert it with another program and try again."
 _OUR_FAULT = "This is a fault of the installation or of Clipwarden, not of the file: report it."
@@ -133,8 +134,11 @@ class ChildChannel:
         began_s = time.monotonic()
         left_s = self._limits.wall_s - self._waited_s
         wait_s = min(deadline_s - began_s, left_s)
-        ready = self._selector.select(wait_s) if wait_s > 0 else []
+        # The kernel takes no wait of weeks.
+        ready = self._selector.select(min(wait_s, _LONGEST_WAIT_S)) if wait_s > 0 else []
         self._waited_s += time.monotonic() - began_s
+        if not ready and time.monotonic() < began_s + wait_s:
+            return
         if not ready:
             late = too_slow if self._waited_s >= self._limits.wall_s else stalled
             raise late(self._source, self._limits)

@@ -36,7 +36,7 @@ from ingest.media.refusals import too_long, too_many_pixels, too_many_streams
 from ingest.media.segment import segment_fault
 from ingest.media.sender import Sender, Shown
 from ingest.media.signatures import coded_size
-from ingest.media.strategy import choose_sampling
+from ingest.media.strategy import KeyframeStrategy, choose_sampling
 from ingest.media.truncation import is_cut_short
 from ingest.media.wire import DecodeRequest
 
@@ -48,7 +48,8 @@ _TRANSPORT_WRAP = 2**33
 _MATROSKA = "matroska,webm"
 _CODECS_THAT_CONCEAL = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
 """Their decoders make up what is missing, say so of the picture, and of no whole one."""
-_FEW_KEYFRAMES_US = 30 * _MICROSECONDS
+_LONG_UNSEEN_US = 30 * _MICROSECONDS
+"""Three times what encoders leave between key frames at most, as they are set by default."""
 
 
 def decode_file(request: DecodeRequest, out: BinaryIO) -> None:
@@ -71,6 +72,7 @@ class FileDecoder:
         self._clock = _clock_of(container, stream, request)
         self._packets = PacketReader(container, stream, self._losses, self._clock)
         self._pictures = PictureMaker(request.geometry, stream.sample_aspect_ratio)
+        self._coded_aspect = stream.codec_context.sample_aspect_ratio
         self._sender = Sender(request, out, self._pictures, self._losses)
         sampling = choose_sampling(request.sampling, stream, self._clock, self._sender)
         self._plan, self._strategy = sampling.plan, sampling.strategy
@@ -148,6 +150,7 @@ class FileDecoder:
             self._pass_over(pts, duration)
         ticks = self._clock.show(timestamp, frame.duration or 0)
         self._check_length()
+        self._note_pixel_aspect()
         if self._clock.shown == 1:
             self._send_facts(frame)
         if frame.interlaced_frame:
@@ -157,6 +160,16 @@ class FileDecoder:
             self._losses.picture_incomplete(pts_us)
         chosen = None if frame.pts is None else self._plan.verdicts.pop(frame.pts, None)
         self._strategy.show(Shown(frame, ticks, pts_us, chosen))
+
+    def _note_pixel_aspect(self) -> None:
+        """Follow a change of the pixels' shape; until one comes, the container's word goes first.
+
+        The decoder's word is of the latest packet, some frames ahead of the one shown.
+        """
+        coded = self._stream.codec_context.sample_aspect_ratio
+        if self._clock.shown > 1 and coded and coded != self._coded_aspect:
+            self._pictures.pixel_aspect = coded
+        self._coded_aspect = coded or self._coded_aspect
 
     def _pass_over(self, pts: int, duration: int) -> None:
         """Let time go on over a frame that was not decoded."""
@@ -178,11 +191,13 @@ class FileDecoder:
 
     def _send_facts(self, frame: VideoFrame) -> None:
         stream = self._stream
-        width, height = displayed_size(frame, stream.sample_aspect_ratio)
+        width, height = displayed_size(frame, self._pictures.pixel_aspect)
         guess = estimate(self._container, stream, self._second_container)
         frames = None
         if guess.duration_us is not None:
-            frames = self._request.sampling.estimated_frames(guess.duration_us, guess.keyframes)
+            frames = self._request.sampling.estimated_frames(
+                guess.duration_us, guess.keyframes, stream.average_rate
+            )
         self._sender.answer(
             wire.FACTS,
             {
@@ -234,20 +249,22 @@ class FileDecoder:
 
     def _keyframe_warnings(self) -> list[str]:
         """Say so where keyframe sampling leaves a video unseen, or had to see all of it."""
-        if self._keyframes is None:
+        if self._keyframes is None or not isinstance(self._strategy, KeyframeStrategy):
             return []
+        said = []
         if self._keyframes.flags_lie:
-            return [
+            said.append(
                 "media.no_keyframes: packets flagged as key frames gave no picture; everything "
-                "was decoded from there on."
-            ]
-        duration_us = self._clock.duration_us
-        if duration_us > _FEW_KEYFRAMES_US and self._sender.sampled == 1:
-            return [
-                f"media.no_keyframes: none but the first in {duration_us / _MICROSECONDS:.3f} s; "
-                "sample with fps to see the rest."
-            ]
-        return []
+                "was decoded from there on, and a frame every few seconds sampled."
+            )
+        begin_us, end_us = self._strategy.unseen_us(self._clock.duration_us)
+        if end_us - begin_us > _LONG_UNSEEN_US:
+            begin_s, end_s = begin_us / _MICROSECONDS, end_us / _MICROSECONDS
+            said.append(
+                f"media.no_keyframes: none between {begin_s:.3f} s and {end_s:.3f} s, the longest "
+                "stretch without; sample with fps to see it."
+            )
+        return said
 
     def _nothing_shown(self) -> MediaError:
         if self._oversized is not None:

@@ -136,7 +136,7 @@ class DecodeSession:
 
     def __iter__(self) -> Iterator[SampledFrame]:
         assert self._channel is not None, "iterate inside the with block"
-        previous_us = -1
+        previous_us, frames = -1, 0
         cuts_us: list[int] = []
         while self._summary is None:
             kind, payload = self._next_message()
@@ -146,12 +146,18 @@ class DecodeSession:
                     raise self._channel.nonsense("a frame that is not after the one before")
                 if previous_us < 0 and not len(frame.pictures):
                     raise self._channel.nonsense("a first frame without a picture")
-                previous_us = frame.pts_us
+                previous_us, frames = frame.pts_us, frames + 1
+                if frames > self._request.limits.max_frames:
+                    raise self._channel.nonsense("more frames than the limit")
                 yield frame
             elif kind == wire.CUT:
                 cuts_us.append(self._read_cut(payload, self._channel, cuts_us))
             elif kind == wire.SUMMARY:
                 summary = read_summary(payload, self._channel)
+                if summary.frames_sampled != frames or summary.frames_shown < frames:
+                    raise self._channel.nonsense("a wrong count of frames")
+                if summary.duration_us < max([previous_us, *cuts_us[-1:]]):
+                    raise self._channel.nonsense("an end before the last frame")
                 self._summary = replace(summary, cuts_us=tuple(cuts_us))
             else:
                 raise self._channel.nonsense(f"a second message of kind {kind!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from heapq import heappop, heappush
 from typing import Literal, cast
 
@@ -20,15 +19,12 @@ from ingest.media.limits import DecodeLimits
 from ingest.media.losses import Losses, Reach
 from ingest.media.others import OtherVideos
 from ingest.media.plan import Treatment, VideoPacket
-from ingest.media.proof import AnchorProof
 from ingest.media.spec import SamplingSpec
 
 _BYTES_PER_PIXEL = 3
 """What a decoded picture takes: 8 bits in full chroma, or 10 to 16 bits in a quarter of it."""
 _MAX_PASSED = 4096
-Skipped = Literal["DEFAULT", "NONREF", "BIDIR", "NONKEY"]
-_SPARSE = Fraction(5, 2)
-"""Samples a second up to which some anchor is nearly always within half a step."""
+Skipped = Literal["DEFAULT", "NONREF", "NONKEY"]
 _WITHOUT_LOOP_FILTER = {"skip_loop_filter": "all"}
 _SKIPPED: Mapping[Treatment, Skipped] = {
     "decode": "DEFAULT",
@@ -113,12 +109,8 @@ class PacketDecoder:
         self._is_empty = True
         self._codec.thread_count = limits.threads
         self._codec.thread_type = "AUTO"
-        self._proof: AnchorProof | None = None
         if sampling.fast:
             self._codec.options = {**self._codec.options, **_WITHOUT_LOOP_FILTER}
-            is_sparse = sampling.rate is not None and sampling.rate <= _SPARSE
-            if self._codec.name == "h264" and is_sparse:
-                self._proof = AnchorProof(self._codec, _WITHOUT_LOOP_FILTER)
 
     def decode(self, packet: VideoPacket | None, treatment: Treatment) -> list[VideoFrame]:
         """Return the frames that are ready after this packet, or at the end (None)."""
@@ -126,25 +118,12 @@ class PacketDecoder:
             return []
         # What waits in the decoder would otherwise come in between, in an order of its own.
         frames = self._drained() if treatment == "alone" and not self._is_empty else []
-        wanted = self._skipped(packet, treatment)
+        wanted = _SKIPPED[treatment]
         if self._codec.skip_frame != wanted:
             self._codec.skip_frame = wanted
         frames += self._decoded(packet)
-        if self._proof is not None:
-            self._proof.compare(frames)
         self._is_empty = False
         return frames + self._drained() if treatment == "alone" else frames
-
-    def _skipped(self, packet: VideoPacket | None, treatment: Treatment) -> Skipped:
-        if self._proof is None or packet is None:
-            return _SKIPPED[treatment]
-        self._proof.take(packet)
-        if self._proof.is_trying:
-            return "DEFAULT"
-        if treatment == "if_needed" and self._proof.may_drop:
-            return "BIDIR"
-        self._proof.want(packet)
-        return _SKIPPED[treatment]
 
     def _drained(self) -> list[VideoFrame]:
         frames = self._decoded(None)

@@ -65,7 +65,8 @@ class PictureMaker:
 
     def __init__(self, geometry: Geometry, pixel_aspect: Fraction | None) -> None:
         self._geometry = geometry
-        self._pixel_aspect = pixel_aspect
+        self.pixel_aspect = pixel_aspect
+        """Width to height of a pixel of the next frame; None where nothing tells."""
         self._square_scaler = VideoReformatter()
         self._small_scaler = VideoReformatter()
         self._flattener = VideoReformatter()
@@ -119,7 +120,7 @@ class PictureMaker:
             flat = _on_grey(self._flattener, flat, matrix)
             matrix = None if flat.format.is_rgb else matrix
         transpose = upright_transpose(frame)
-        size = square_pixel_size(frame, self._pixel_aspect)
+        size = square_pixel_size(frame, self.pixel_aspect)
         small_size = turned(_thumbnail_size(*turned(size, transpose)), transpose)
         small = _scaled(self._small_scaler, flat, small_size, matrix, Interpolation.AREA)
         return _Source(frame, flat, matrix, transpose, size, tone_mapped(small, frame))

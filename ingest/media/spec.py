@@ -45,7 +45,8 @@ class SamplingSpec:
       shown before it; so the first frame is always taken. With `fast`, the frame is one near the
       instant that costs little to decode, at most half a step and half a second away; where
       there is none so near, it is the one without `fast`. Blocks are not smoothed then, which
-      changes pixels by one or two levels of 255.
+      changes pixels by one to four levels of 255 on average, and by more towards the end of a
+      long group of pictures, for each is predicted from others that were not smoothed either.
     - `keyframes`: what the encoder made decodable by itself, wherever that is, but at least half
       a second after the one before; and the first frame, whatever it is.
     - `shots`: `per_shot` frames of each shot, evenly spread (one is from its middle), and where
@@ -105,13 +106,22 @@ class SamplingSpec:
             case "adaptive":
                 return f"adaptive:{self.floor}-{self.rate}"
 
-    def estimated_frames(self, duration_us: int, keyframes: int | None = None) -> int:
-        """How many frames that length gives: exact for rates, else a guess for progress bars.
+    def estimated_frames(
+        self,
+        duration_us: int,
+        keyframes: int | None = None,
+        average_rate: Fraction | None = None,
+    ) -> int:
+        """How many frames that length gives, for progress bars: no frame is taken twice.
 
-        `keyframes` is their number where the file's index, or a look at its packets, tells it.
+        For rates it is their instants, or the frames that there are where those are fewer; `fast`
+        and gaps between frames make it one or more too many. For `shots` it is a guess, and for
+        `adaptive` it counts those too that look like the last. `keyframes` is their number where
+        the file's index, or a look at its packets, tells it; `average_rate` is frames a second.
         """
         if self.rate is not None:
-            return math.ceil(self.rate * duration_us / 1_000_000)
+            rate = min(self.rate, average_rate) if average_rate else self.rate
+            return math.ceil(rate * duration_us / 1_000_000)
         if self.strategy == "keyframes" and keyframes is not None:
             return min(keyframes, math.ceil(duration_us / (MIN_KEYFRAME_STEP * 1_000_000)))
         step_s = TYPICAL_SHOT_S if self.strategy == "shots" else TYPICAL_KEYFRAME_S

@@ -21,7 +21,7 @@ from ingest.media.plan import (
 )
 from ingest.media.sender import Sender, Shown
 from ingest.media.shots import ShotStrategy
-from ingest.media.spec import MIN_KEYFRAME_STEP, SamplingSpec
+from ingest.media.spec import MIN_KEYFRAME_STEP, TYPICAL_KEYFRAME_S, SamplingSpec
 
 
 class Strategy(Protocol):
@@ -72,19 +72,37 @@ class FastStrategy:
 
 
 class KeyframeStrategy:
-    """Samples the first frame, and key frames no closer than half a second apart."""
+    """Samples the first frame, and key frames no closer than half a second apart.
 
-    def __init__(self, time_base: Fraction, sender: Sender) -> None:
+    Once the plan's flags turn out to be lies, a frame every five seconds stands in for them.
+    """
+
+    def __init__(self, plan: KeyframePlan, time_base: Fraction, sender: Sender) -> None:
         self.exact: InstantSampler | None = None
+        self._plan = plan
         self._sender = sender
         self._step = int(MIN_KEYFRAME_STEP / time_base)
+        self._blind_step = int(TYPICAL_KEYFRAME_S / time_base)
         self._last: int | None = None
+        self._last_us = 0
+        self._longest_us = (0, 0)
 
     def show(self, shown: Shown) -> None:
-        """Send the frame if it is a key frame, and not close to the one before."""
-        if self._last is None or (shown.frame.key_frame and shown.ticks - self._last >= self._step):
-            self._last = shown.ticks
+        """Send the frame if it is a key frame, or stands in for one, and not close to the last."""
+        if self._last is None or self._is_due(shown, shown.ticks - self._last):
+            self._longest_us = self.unseen_us(shown.pts_us)
+            self._last, self._last_us = shown.ticks, shown.pts_us
             self._sender.make_and_send(shown)
+
+    def unseen_us(self, end_us: int) -> tuple[int, int]:
+        """The longest stretch between samples, or after the last one, of a video that long."""
+        begin, end = self._longest_us
+        return (self._last_us, end_us) if end_us - self._last_us > end - begin else (begin, end)
+
+    def _is_due(self, shown: Shown, passed: int) -> bool:
+        if self._plan.flags_lie and passed >= self._blind_step:
+            return True
+        return shown.frame.key_frame and passed >= self._step
 
     def finish(self) -> None:
         """Nothing is held."""
@@ -107,7 +125,7 @@ def choose_sampling(
     time_base = clock.time_base
     if spec.strategy == "keyframes":
         plan = KeyframePlan(clock)
-        return Sampling(plan, KeyframeStrategy(time_base, sender), plan)
+        return Sampling(plan, KeyframeStrategy(plan, time_base, sender), plan)
     if spec.rate is None:
         return Sampling(DecodeAll(), ShotStrategy(sender, spec.per_shot))
     may_skip = can_skip_exactly(stream)

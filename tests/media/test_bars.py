@@ -200,3 +200,62 @@ def test_bars_of_every_layout_of_pixels_are_trimmed(pixel_format: str) -> None:
     frame = av.VideoFrame.from_ndarray(framed(91, 47, 91, 47), format="rgb24")
     square = square_of(frame.reformat(format=pixel_format))
     assert min(edge_levels(square)) > 2 * DARK
+
+
+@pytest.mark.parametrize("quality", ["23", "30", "40"])
+def test_letterboxes_of_smooth_scenes_are_found_after_compression(
+    tmp_path: Path, quality: str
+) -> None:
+    picture = framed(0, 43, 0, 43)
+    slope = np.linspace(70, 220, WIDTH).astype(np.uint8)
+    picture[43:-43] = slope[None, :, None]
+    options = {"preset": "veryfast", "crf": quality}
+    assert min(edge_levels(square_of(coded(picture, tmp_path, options)))) > 1.5 * DARK
+
+
+# Dark, but no bars.
+
+
+def test_people_in_a_dark_room_are_not_cut_off_beside_a_lit_doorway(tmp_path: Path) -> None:
+    picture = clips.plain((34, 34, 34), WIDTH, HEIGHT)
+    picture[80:280, 220:420] = 190
+    picture[60:340, 10:150] = picture[60:340, 490:630] = 45
+    assert _whole(picture)
+    square = square_of(coded(picture, tmp_path, {"crf": "10"})).astype(int)
+    assert abs(square[112, 28].mean() - 45) < 5
+    assert abs(square[112, 224 - 28].mean() - 45) < 5
+
+
+def test_what_is_little_brighter_than_black_at_the_sides_is_kept() -> None:
+    picture = clips.plain((16, 16, 16), 320, 180)
+    picture[40:140, 110:210] = 190
+    picture[30:170, 5:75] = picture[30:170, 245:315] = 25
+    assert _whole(picture)
+
+
+def _round_light(reach_px: float, sharpness: float) -> Picture:
+    """Light around the middle that falls off over a part of its reach; 0 is a sharp edge."""
+    y, x = np.mgrid[:180, :320]
+    distance = np.hypot(x - 159.5, y - 89.5) / reach_px
+    light = (1 - distance) / sharpness if sharpness else (distance < 1).astype(float)
+    grey = (np.clip(light, 0, 1) * 200).astype(np.uint8)
+    return np.ascontiguousarray(grey[:, :, None].repeat(3, 2))
+
+
+@pytest.mark.parametrize("reach_px", [50, 80, 140])
+@pytest.mark.parametrize("sharpness", [0, 0.1, 1])
+def test_spotlights_faces_and_vignettes_are_not_trimmed(reach_px: float, sharpness: float) -> None:
+    assert _whole(_round_light(reach_px, sharpness))
+
+
+def test_a_fall_of_light_with_straight_lines_is_not_trimmed() -> None:
+    rows = np.minimum(np.arange(180), np.arange(180)[::-1])
+    grey = np.clip(3 * (rows - 15), 0, 200).astype(np.uint8)
+    assert _whole(np.ascontiguousarray(grey[:, None, None].repeat(320, 1).repeat(3, 2)))
+
+
+def test_an_edge_that_is_straight_in_part_of_its_length_is_none() -> None:
+    picture = clips.plain(clips.BLACK, 320, 180)
+    picture[30:-30, 40:200] = bright_scene(160, 120)
+    picture[60:120, 200:290] = bright_scene(90, 60)
+    assert _whole(picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL import Image
 from ingest.geometry import CROPS, Geometry
 from ingest.media.picture import PictureMaker, displayed_size
 from tests import clips
-from tests.clips import Picture
+from tests.clips import Encoding, Picture
 from tests.media.pictured import (
     GREY,
     SIZE_PX,
@@ -31,6 +32,7 @@ from tests.media.pictured import (
     squares_of,
     thumbnail_of,
 )
+from tests.media.sampled import sample
 
 
 @pytest.mark.parametrize("crop", CROPS)
@@ -157,6 +159,39 @@ def test_a_jpeg_is_turned_by_its_exif_orientation(orientation: int, turns: int) 
     wanted = np.rot90(stored, turns)
     assert displayed_size(frame, None) == (wanted.shape[1], wanted.shape[0])
     assert np.abs(square_of(frame) - scaled(np.ascontiguousarray(wanted))).mean() < 3
+
+
+# Pixels that are not square.
+
+
+def test_a_change_of_the_pixels_shape_is_followed(tmp_path: Path) -> None:
+    picture = clips.plain((90, 90, 90), 720, 576)
+    parts = []
+    for shape in (Fraction(16, 15), Fraction(64, 45)):  # 4:3, then 16:9
+        encoding = Encoding("mpeg2video", time_base=Fraction(1, 25), codec_options={"g": "12"})
+        frames = [(time, picture) for time in clips.constant_times(25, 2)]
+        part = tmp_path / f"{shape.numerator}.ts"
+        parts.append(clips.write_clip(part, frames, replace(encoding, pixel_aspect=shape)))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    sampled = sample(joined, "fps:2", Geometry("whole", 224))
+    assert (sampled.facts.width, sampled.facts.height) == (768, 576)
+    columns = [frame.pictures[0][:, 112].astype(int) for frame in sampled.frames]
+    heights = [int((np.abs(column[:, 0] - GREY) > 20).sum()) for column in columns]
+    assert heights[:3] == [168] * 3
+    assert heights[-3:] == [126] * 3
+
+
+def test_a_maker_takes_each_frame_with_the_pixels_it_is_told() -> None:
+    frame = frame_of(smooth_scene(320, 240))
+    maker = PictureMaker(Geometry("whole", SIZE_PX), None)
+    square = maker.squares(frame)
+    maker.pixel_aspect = Fraction(2)
+    other = frame_of(smooth_scene(320, 240))
+    assert maker.squares(other) != square
+    assert maker.squares(other) == PictureMaker(Geometry("whole", SIZE_PX), Fraction(2)).squares(
+        other
+    )
 
 
 # Crops.

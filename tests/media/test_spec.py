@@ -97,6 +97,14 @@ def test_the_estimate_counts_instants_inside_the_video(duration_us: int, frames:
 
 
 @pytest.mark.parametrize(
+    ("text", "frames"), [("fps:60", 1200), ("fps:2", 240), ("adaptive:1-30", 1200), ("shots", 30)]
+)
+def test_no_more_frames_are_expected_than_the_video_has(text: str, frames: int) -> None:
+    spec = SamplingSpec.parse(text)
+    assert spec.estimated_frames(120_000_000, None, Fraction(10)) == frames
+
+
+@pytest.mark.parametrize(
     ("displayed", "scaled"),
     [
         ((640, 272), (527, 224)),

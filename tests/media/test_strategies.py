@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -237,6 +238,53 @@ def test_a_video_without_keyframes_but_the_first_gives_that_and_a_warning(folder
     assert answers.times_us == [0]
     assert answers.summary["duration_us"] == pytest.approx(40_000_000, abs=100_000)
     assert any("media.no_keyframes" in text for text in answers.summary["warnings"])
+
+
+def test_two_keyframes_far_apart_give_a_warning_that_names_the_stretch(folder: Path) -> None:
+    times = clips.constant_times(10, 40)
+    # The encoder sees one cut, so late that nothing is left of the video but half a second.
+    params = "keyint=9999:min-keyint=1:scenecut=40:bframes=0:rc-lookahead=0"
+    before, after = clips.plain(clips.RED, 192, 112), clips.moving(0)
+    pictures = [(time, before if time < Fraction(79, 2) else after) for time in times]
+    encoding = Encoding(codec_options={"preset": "veryfast", "x264-params": params})
+    path = clips.write_clip(folder / "two-keys.mp4", pictures, encoding)
+    answers = answers_of(path, "keyframes")
+    assert answers.times_us == [0, 39_500_000]
+    (warning,) = answers.summary["warnings"]
+    assert warning.startswith("media.no_keyframes: none between 0.000 s and 39.500 s")
+
+
+def test_keyframes_close_enough_give_no_warning(folder: Path) -> None:
+    options = {"preset": "ultrafast", "g": "250", "sc_threshold": "0"}
+    times = clips.constant_times(10, 40)
+    path = clips.write_moving(folder / "slow-keys.mp4", times, Encoding(codec_options=options))
+    answers = answers_of(path, "keyframes")
+    assert answers.times_us == [0, 25_000_000]
+    assert answers.summary["warnings"] == []
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_a_video_that_is_refreshed_without_keyframes_is_seen_all_the_same(
+    folder: Path, suffix: str
+) -> None:
+    params = "intra-refresh=1:keyint=10:scenecut=0:bframes=0"
+    encoding = Encoding(codec_options={"preset": "ultrafast", "x264-params": params})
+    times = clips.constant_times(10, 40)
+    path = clips.write_moving(folder / f"refreshed.{suffix}", times, encoding)
+    answers = answers_of(path, "keyframes")
+    times_us = [*answers.times_us, 40_000_000]
+    assert len(times_us) >= 6
+    steps = [b - a for a, b in pairwise(times_us)]
+    assert max(steps[1:]) <= 5_100_000
+    assert max(steps) < 20_000_000
+
+
+@pytest.mark.parametrize("name", ["hevc.mp4", "hevc.ts", "h264-open-gop.ts"])
+def test_keyframes_of_open_groups_are_shown_in_order(folder: Path, name: str) -> None:
+    needs(SKIPPABLE[name])
+    answers = answers_of(clip_of(folder, name, SKIPPABLE[name]), "keyframes")
+    assert len(answers.frames) == 3
+    assert answers.summary["warnings"] == []
 
 
 def test_limits_of_length_and_of_samples_end_the_decoding(folder: Path) -> None:

@@ -119,14 +119,14 @@ def in_steps(times: Times) -> list[float]:
 @pytest.mark.parametrize(
     ("cuts", "starts", "ends"),
     [
-        ((), [0, 4, 8], [4, 8, 12]),
-        ((2,), [0, 2, 8], [2, 8, 12]),
+        ((), [0, 2, 6], [2, 6, 12]),
+        ((2,), [0, 2, 6], [2, 6, 12]),
         # On a frame: that is where the shot begins.
-        ((4,), [0, 4, 8], [4, 8, 12]),
-        ((6, 10), [0, 4, 6], [4, 6, 10]),
+        ((4,), [0, 4, 6], [4, 6, 12]),
+        ((6, 10), [0, 2, 6], [2, 6, 10]),
         # A shot without a frame: nobody speaks for it.
-        ((5, 7), [0, 4, 7], [4, 5, 12]),
-        ((1, 2, 3, 11, 20), [0, 3, 8], [1, 8, 11]),
+        ((5, 7), [0, 2, 7], [2, 5, 12]),
+        ((1, 2, 3, 11, 20), [0, 3, 6], [1, 6, 11]),
     ],
 )
 def test_a_frame_speaks_for_its_own_shot_only(
@@ -351,3 +351,21 @@ def covered(one: Label, track: Track) -> set[int]:
         for found in cut_segments(one, track.confidences, track.times)
         for index in range(found.first, found.last + 1)
     }
+
+
+def test_frames_seconds_apart_are_found_without_another_to_confirm_them() -> None:
+    one = label(min_frames=2)
+    confidences = np.array([0, 0.99, 0, 0], np.float32)
+    tens = np.array([0, 10, 20, 30], np.int64) * 1_000_000
+    for strategy in ("keyframes", "shots", "fps"):
+        times = FrameTimes.of(tens, 40_000_000, (), strategy)
+        assert len(cut_segments(one, confidences, times)) == 1
+    halves = np.array([0, 1, 2, 3], np.int64) * 500_000
+    assert cut_segments(one, confidences, FrameTimes.of(halves, 2_000_000)) == []
+
+
+def test_long_shots_speak_as_far_back_as_ahead() -> None:
+    parts = np.array([5, 15, 25, 35], np.int64) * 1_000_000
+    times = FrameTimes.of(parts, 40_000_000, (), "shots")
+    assert (times.starts_us // 1_000_000).tolist() == [0, 10, 20, 30]
+    assert (times.ends_us // 1_000_000).tolist() == [10, 20, 30, 40]
