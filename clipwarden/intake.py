@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import select
 
 from clipwarden.counted_path import CountedPath, OnRead
-from ingest.errors import MediaChanged, MediaError, TokenReused, TooManyBytes
+from ingest.errors import MediaChanged, MediaError, MediaNotFound, TokenReused
 from ingest.geometry import Crop, Geometry
 from ingest.identity import FileIdentity, identify
 from ingest.keys import media_key
@@ -19,12 +20,13 @@ from ingest.queue.names import Priority
 from ingest.queue.payloads import Work
 from ingest.sampling import sampling_key
 from ingest.sources.fetching import fetched
-from ingest.sources.limits import FetchLimits
+from ingest.sources.folders import FileState
+from ingest.sources.limits import FetchLimits, too_many_bytes
 from ingest.sources.naming import LocalPath, Source
 from ingest.sources.playlists import check_not_live
 from ingest.stores import Stores
 from ingest.submissions import InPlace, Wish, announce_media, submit
-from ingest.tables import DEFAULT_TENANT, Submission
+from ingest.tables import DEFAULT_TENANT, Status, Submission
 from prompts.schema import PromptSet
 from worker.models.card import ModelCard
 from worker.results import is_embedded
@@ -39,7 +41,7 @@ class Request:
     content copied into the blob store, as what is fetched always has. `run_id` names the run of a
     command that waits. Without a `crop` pictures are cut as the model's own settings say.
     `once_per_content` makes a request token of the content and of everything else that is asked
-    for, so that a restart asks for nothing twice.
+    for, so that a restart asks for nothing twice but what failed or was cancelled.
     """
 
     model: ModelCard
@@ -100,7 +102,7 @@ def accept_source(
         case Unfit():
             raise source.error
         case LocalPath():
-            return accept(stores, request, source.path, on_read)
+            return accept(stores, request, source.path, on_read, source.listed)
         case _:
             with fetched(source, request.fetching) as path:
                 # Its host is still the one that is to cancel it where the run breaks off.
@@ -109,24 +111,41 @@ def accept_source(
                 return _accept(stores, copied, path, source.shown, on_read)
 
 
-def accept(stores: Stores, request: Request, path: Path, on_read: OnRead | None = None) -> Accepted:
+def accept(
+    stores: Stores,
+    request: Request,
+    path: Path,
+    on_read: OnRead | None = None,
+    listed: FileState | None = None,
+) -> Accepted:
     """Submit a file; `on_read` is told of every piece that is read, once to hash and once to copy.
 
-    Raises MediaNotFound, MediaIsFolder, MediaEmpty, MediaUnreadable, TooManyBytes; LiveSource for
-    a playlist; MediaChanged where somebody writes to the file meanwhile, which then leaves no copy;
-    TokenReused.
+    One that was `listed` in a folder must still be that very file, and no link to another. Raises
+    MediaNotFound, MediaIsFolder, MediaEmpty, MediaUnreadable, TooManyBytes; LiveSource for a
+    playlist; MediaChanged where somebody writes to the file meanwhile or puts another in its place,
+    which then leaves no copy; TokenReused.
     """
+    shown = LocalPath(path).shown
+    _check_still(path, shown, listed)
     check_input(path)
-    return _accept(stores, request, path, LocalPath(path).shown, on_read)
+    return _accept(stores, request, path, shown, on_read, listed)
 
 
 def _accept(
-    stores: Stores, request: Request, path: Path, source: str, on_read: OnRead | None
+    stores: Stores,
+    request: Request,
+    path: Path,
+    source: str,
+    on_read: OnRead | None,
+    listed: FileState | None = None,
 ) -> Accepted:
-    _check_size(path, source, request.fetching.max_bytes)
+    _check_size(path, source, request.fetching)
     check_not_live(path, source)
     readable = path if on_read is None else CountedPath.of(path, on_read)
     identity = identify(readable, source)
+    if listed is not None and identity.inode != listed.inode:
+        raise _replaced(source)
+    _check_still(path, source, listed)
     work = Work(
         tenant=DEFAULT_TENANT,
         media_sha256=identity.sha256,
@@ -134,7 +153,11 @@ def _accept(
         model_key=request.model.key,
     )
     if request.once_per_content:
-        request = replace(request, request_token=_content_token(request, work))
+        token, earlier = _content_token(stores, request, work)
+        if earlier is not None and Status(earlier.status).is_final:
+            # No copy either, which retention may have deleted.
+            return Accepted(earlier.id, False, source, work)
+        request = replace(request, request_token=token)
     _check_token(stores, request.request_token, identity.sha256)
     if request.in_place_on is None:
         announce_media(stores, work, identity.size_bytes)
@@ -150,34 +173,74 @@ def _accept(
     return Accepted(submitted.id, submitted.is_new, source, work)
 
 
-def _check_size(path: Path, source: str, max_bytes: int) -> None:
+def _check_still(path: Path, source: str, listed: FileState | None) -> None:
+    """Refuse what took the place of a listed file: a link would lead out of the folder."""
+    if listed is None:
+        return
+    try:
+        is_same = listed.is_file_of(path.lstat())
+    except OSError as error:
+        raise _not_found(source, error) from error
+    if not is_same:
+        raise _replaced(source)
+
+
+def _replaced(source: str) -> MediaChanged:
+    return MediaChanged(
+        f"{displayed_name(source)}: another file took its place after its folder was listed.",
+        "Submit it again once nothing writes to the folder any more.",
+    )
+
+
+def _not_found(source: str, error: OSError) -> MediaNotFound:
+    return MediaNotFound(
+        f"{displayed_name(source)}: {(error.strerror or str(error)).lower()}.",
+        "Check that it is there and may be read.",
+    )
+
+
+def _check_size(path: Path, source: str, limits: FetchLimits) -> None:
     """Refuse what is too large before it is read and copied."""
-    size_bytes = path.stat().st_size
-    if size_bytes > max_bytes:
-        raise TooManyBytes(
-            f"{displayed_name(source)}: {size_bytes} bytes are over the limit of {max_bytes}.",
-            "Raise the limit (analyze --limit bytes=..., submit --max-bytes ...), or shorten it.",
-        )
+    try:
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        raise _not_found(source, error) from error
+    if size_bytes > limits.max_bytes:
+        raise too_many_bytes(displayed_name(source), limits, size_bytes)
 
 
-def _content_token(request: Request, work: Work) -> str:
+def _content_token(stores: Stores, request: Request, work: Work) -> tuple[str, Submission | None]:
+    """The token of what is asked for, and its submission unless there is none yet.
+
+    Failed and cancelled ones don't count: each leaves its token to the next, with a number.
+    """
     # Not the sampling key: it also says which release made the frames.
     sampling = f"{request.sampling.name} {request.geometry.name}"
     prompt_sets = [one.sha256 for one in request.prompt_sets]
     asked = "\n".join([work.media_sha256, sampling, work.model_key, *prompt_sets])
-    return f"watch-{hashlib.sha256(asked.encode()).hexdigest()}"
+    first = token = f"watch-{hashlib.sha256(asked.encode()).hexdigest()}"
+    for number in count(2):
+        earlier = _of_token(stores, token)
+        if earlier is None or earlier.status not in (Status.FAILED, Status.CANCELLED):
+            break
+        token = f"{first}-{number}"
+    return token, earlier
+
+
+def _of_token(stores: Stores, token: str) -> Submission | None:
+    query = select(Submission).where(
+        Submission.tenant == DEFAULT_TENANT, Submission.request_token == token
+    )
+    with stores.database.read() as session:
+        row = session.scalar(query)
+        session.expunge_all()
+    return row
 
 
 def _check_token(stores: Stores, token: str | None, sha256: str) -> None:
     """Refuse another file under a known token before it is copied, rather than after."""
-    if token is None:
-        return
-    query = select(Submission.media_sha256).where(
-        Submission.tenant == DEFAULT_TENANT, Submission.request_token == token
-    )
-    with stores.database.read() as session:
-        known = session.scalar(query)
-    if known not in (None, sha256):
+    known = None if token is None else _of_token(stores, token)
+    if known is not None and known.media_sha256 != sha256:
         raise TokenReused(
             f"the request token {token!r} was used for another file before.",
             "Make a new token for a new request; the same one is for trying the same again.",

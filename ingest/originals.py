@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -68,9 +68,9 @@ def open_original(
 def remove_leftovers() -> None:
     """Delete the copies that killed processes of this user had fetched to this machine's disk.
 
-    To be called before this process opens its first original.
+    To be called before this process opens its first original, or fetches anything else.
     """
-    root, name = Path(tempfile.gettempdir()), re.compile(rf"{re.escape(_folder_prefix())}(\d+)-\w+")
+    root, name = Path(tempfile.gettempdir()), re.compile(rf"{re.escape(_host_prefix())}(\d+)-\w+")
     for folder in root.iterdir():
         match = name.fullmatch(folder.name)
         if match is None or folder.is_symlink() or not folder.is_dir():
@@ -78,12 +78,19 @@ def remove_leftovers() -> None:
         pid = int(match[1])
         # One of our number had it before us: in containers, the one that was here last time.
         is_alive = pid != os.getpid() and psutil.pid_exists(pid)
-        if not is_alive and folder.lstat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
-            _log.info("what a killed process had fetched was deleted", folder=folder.name)
+        # Another process may be deleting it, too.
+        with suppress(FileNotFoundError):
+            if not is_alive and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)
+                _log.info("what a killed process had fetched was deleted", folder=folder.name)
 
 
-def _folder_prefix() -> str:
+def folder_prefix() -> str:
+    """How the temporary folders of this process begin, so that `remove_leftovers` knows them."""
+    return f"{_host_prefix()}{os.getpid()}-"
+
+
+def _host_prefix() -> str:
     # By host: where several machines or containers share the folder, process ids say nothing.
     return f"clipwarden-{socket.gethostname()}-"
 
@@ -97,8 +104,7 @@ def _copy(stores: Stores, blob_key: str, work: Work, stack: ExitStack) -> Path |
         local = stores.blobs.local_path(blob_key)
         if local is not None:
             return local
-        prefix = f"{_folder_prefix()}{os.getpid()}-"
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
         return stores.blobs.fetch(BlobRef(blob_key, work.media_sha256), Path(folder))
     except BlobMissing:
         require_blobs_for_missing(blob_key, stores)

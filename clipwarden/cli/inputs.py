@@ -49,6 +49,12 @@ def watched_folders(texts: Sequence[str]) -> tuple[Path, ...]:
     return tuple(Path(text) for text in dict.fromkeys(texts))
 
 
+def unreadable_words(paths: Sequence[Path]) -> str:
+    """Say what of a folder can't be looked at: the first by its name."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{displayed_name(str(paths[0]))}{more} can't be read"
+
+
 def _named(text: str) -> Iterator[Input]:
     try:
         source = parse_source(text)
@@ -70,14 +76,14 @@ def _in_folder(folder: LocalPath) -> Iterator[Input]:
             err=True,
         )
     if listing.unreadable:
-        typer.echo(f"warning: {name}: {listing.unreadable} folders can't be read.", err=True)
+        typer.echo(f"warning: {name}: {unreadable_words(listing.unreadable)}.", err=True)
     if not listing.files:
         raise MediaIsFolder(
             f"{name}: a folder without a file that has the suffix of a video or picture.",
             "Name the files themselves.",
         )
-    for path in listing.files:
-        yield LocalPath(path)
+    for path, state in listing.files.items():
+        yield LocalPath(path, state)
 
 
 def _is_folder(text: str) -> bool:

@@ -69,7 +69,7 @@ def print_line(outcome: Outcome, *, is_end: bool = False) -> None:
     """Print an outcome for people; `is_end` where it was printed before."""
     words = f"{outcome.id}  {outcome.status}  {displayed_name(outcome.source)}"
     if not outcome.is_new and not is_end:
-        words += "  (submitted before with this token)"
+        words += "  (submitted before)"
     if outcome.error is not None:
         words += f"  [{outcome.error['code']}] {outcome.error['message']}"
     with writing_stdout():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -41,13 +42,15 @@ from clipwarden.cli.reading import ReadingBar
 from clipwarden.cli.watching import watch_folders
 from clipwarden.following import Pending, follow
 from clipwarden.installation import host_name as this_host
-from clipwarden.intake import Accepted, Input, Request, accept_source, prepare
+from clipwarden.intake import Accepted, Input, Request, Unfit, accept_source, prepare
 from clipwarden.joining import joined_stores
 from clipwarden.sampling_hosts import samples_on
 from clipwarden.served_models import ChosenModel, choose_model
 from ingest.errors import MediaError
 from ingest.media.spec import SamplingSpec
+from ingest.originals import remove_leftovers
 from ingest.queue.names import Priority
+from ingest.sources.naming import LocalPath
 from ingest.stores import Stores
 from ingest.tables import Status
 from prompts.loader import load_prompt_set
@@ -184,7 +187,10 @@ class _Submissions:
         """Submit each; a bad one fails alone, with a line on stderr."""
         prepare(self._stores, self._request)
         copies = self._request.in_place_on is None
-        paths = [Path(source.shown) for source in sources]
+        paths = [_path_for_bar(source) for source in sources]
+        if any(not isinstance(source, LocalPath | Unfit) for source in sources):
+            # Else nobody would where no sampling process is at work.
+            remove_leftovers()
         with ReadingBar(paths, quiet=quiet, is_read_twice=copies) as bar:
             for source, path in zip(sources, paths, strict=True):
                 bar.begin(path)
@@ -237,6 +243,14 @@ class _Submissions:
     def _print(self, outcome: Outcome, *, is_end: bool = False) -> None:
         if self._format is Format.TABLE:
             print_line(outcome, is_end=is_end)
+
+
+def _path_for_bar(source: Input) -> Path:
+    """What the bar names and measures."""
+    if isinstance(source, LocalPath):
+        return source.path
+    # The end of an address, below what is no folder: no local file is to be measured instead.
+    return Path(os.devnull, source.shown.rstrip("/").rpartition("/")[2])
 
 
 def _warn(stores: Stores, chosen: ChosenModel, host: str | None) -> None:

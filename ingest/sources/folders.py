@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -20,9 +21,17 @@ _SUFFIX = re.compile(rf"\.({_VIDEOS}|{_IMAGES})", re.IGNORECASE)
 class FileState:
     """By what a change of a file is noticed without reading it."""
 
+    device: int
     inode: int
     size_bytes: int
     changed_ns: int
+    status_changed_ns: int
+    """Also when its rights are changed, or it gets another name."""
+
+    def is_file_of(self, status: os.stat_result) -> bool:
+        """Whether that is what `lstat` says of this very file, and of no link to it."""
+        is_same = (status.st_dev, status.st_ino) == (self.device, self.inode)
+        return is_same and stat.S_ISREG(status.st_mode)
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class Listing:
     files: dict[Path, FileState]
     passed_over: int
     """Files with other suffixes, hidden files, and links."""
-    unreadable: int
-    """Folders below it that may not be read."""
+    unreadable: tuple[Path, ...]
+    """What is below it and can't be looked at now."""
 
 
 def list_folder(folder: Path) -> Listing:
@@ -45,42 +54,58 @@ def list_folder(folder: Path) -> Listing:
     lead out of it. Raises MediaNotFound where the folder can't be read.
     """
     found: dict[Path, FileState] = {}
-    passed_over, unreadable = 0, 0
+    passed_over = 0
+    unreadable: list[Path] = []
     waiting = [folder]
     while waiting:
         here = waiting.pop()
         try:
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    path, status = here / entry.name, entry.stat(follow_symlinks=False)
-                    is_hidden = entry.name.startswith(".")
-                    if stat.S_ISDIR(status.st_mode) and not is_hidden:
-                        waiting.append(path)
-                    elif not is_hidden and _is_media(path, status.st_mode):
-                        found[path] = file_state(status)
-                    elif not stat.S_ISDIR(status.st_mode):
-                        passed_over += 1
-        except FileNotFoundError:
-            # Deleted or renamed meanwhile; but not if it is the whole.
-            if here == folder:
-                raise _unreadable(folder, "no such folder") from None
+            for path, status in _looked_at(here, unreadable):
+                is_hidden = path.name.startswith(".")
+                if stat.S_ISDIR(status.st_mode) and not is_hidden:
+                    waiting.append(path)
+                elif not is_hidden and _is_media(path, status.st_mode):
+                    found[path] = file_state(status)
+                elif not stat.S_ISDIR(status.st_mode):
+                    passed_over += 1
         except OSError as error:
             if here == folder:
-                raise _unreadable(folder, error.strerror or str(error)) from error
-            unreadable += 1
-    return Listing(dict(sorted(found.items())), passed_over, unreadable)
+                raise _unreadable(folder, error) from error
+            # Else it was deleted or renamed meanwhile.
+            if not isinstance(error, FileNotFoundError):
+                unreadable.append(here)
+    return Listing(dict(sorted(found.items())), passed_over, tuple(unreadable))
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """The state of a file, from what `stat` says of it."""
-    return FileState(status.st_ino, status.st_size, status.st_mtime_ns)
+    """The state of a file, from what `lstat` says of it."""
+    return FileState(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
+
+
+def _looked_at(folder: Path, unreadable: list[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    """What is in a folder and is still there, added to `unreadable` where that can't be told."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = folder / entry.name
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                unreadable.append(path)
+                continue
+            yield path, status
 
 
 def _is_media(path: PurePath, mode: int) -> bool:
     return stat.S_ISREG(mode) and _SUFFIX.fullmatch(path.suffix) is not None
 
 
-def _unreadable(folder: Path, reason: str) -> MediaNotFound:
+def _unreadable(folder: Path, error: OSError) -> MediaNotFound:
+    is_gone = isinstance(error, FileNotFoundError)
+    reason = "no such folder" if is_gone else (error.strerror or str(error)).lower()
     return MediaNotFound(
-        f"{displayed_name(str(folder))}: {reason.lower()}.", "Check the path, and who may read it."
+        f"{displayed_name(str(folder))}: {reason}.", "Check the path, and who may read it."
     )

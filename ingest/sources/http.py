@@ -16,10 +16,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, IncompleteRead, NewConnectionError
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 
-from ingest.errors import SourceTimedOut, SourceUnavailable, SourceUnsupported, TooManyBytes
+from ingest.errors import SourceTimedOut, SourceUnavailable, SourceUnsupported
 from ingest.media.check import displayed_name
 from ingest.sources.addresses import AddressPolicy
-from ingest.sources.limits import FetchLimits
+from ingest.sources.limits import FetchLimits, too_many_bytes
 from ingest.sources.naming import WebUrl, parse_web_url
 from ingest.sources.time_cap import Cutoff
 
@@ -153,16 +153,14 @@ def _check(response: BaseHTTPResponse, name: str, limits: FetchLimits) -> None:
             f"{name}: the server sends it in a coding that was not asked for.",
             "Fetch it by other means, and give the file.",
         )
+    if "Content-Range" in response.headers:
+        raise SourceUnavailable(
+            f"{name}: the server sends a part of it, though all was asked for.",
+            "Fetch it by other means, and give the file.",
+        )
     announced = response.length_remaining
     if announced is not None and announced > limits.max_bytes:
         raise too_many_bytes(name, limits)
-
-
-def too_many_bytes(name: str, limits: FetchLimits) -> TooManyBytes:
-    """Say where the limit stands."""
-    return TooManyBytes(
-        f"{name}: more than the limit of {limits.max_bytes} bytes.", "Cut the video into parts."
-    )
 
 
 @contextmanager
@@ -183,7 +181,8 @@ def _reading(name: str, limits: FetchLimits) -> Iterator[None]:
         raise SourceUnavailable(
             f"{name}: the content is cut off before its announced end.", "Try again later."
         ) from error
-    except (HTTPError, http.client.HTTPException, OSError) as error:
+    except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        # A ValueError is what http.client makes of a chunk whose size is negative.
         raise _unreadable(name, error) from error
 
 

@@ -11,12 +11,13 @@ from urllib.parse import unquote
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from ingest.errors import LiveSource, SourceError, SourceUnsupported
+from ingest.errors import LiveSource, MediaNotFound, SourceError, SourceUnsupported
 from ingest.media.check import displayed_name
+from ingest.sources.folders import FileState
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_USER_INFO = re.compile(r"://([^/?#@:]*):[^/?#]*@")
+_SECRET_TAIL = re.compile(r"[?#]")
 
 _WEB_PORTS = {"http": 80, "https": 443}
 _LIVE_SCHEME = re.compile(
@@ -27,9 +28,10 @@ _WHOLE_FILES = "We read files of http, https and object stores such as s3, and l
 
 @dataclass(frozen=True)
 class LocalPath:
-    """A file, or a folder of them, on this machine."""
+    """A file, or a folder of them, on this machine; `listed` is what a folder said of it."""
 
     path: Path
+    listed: FileState | None = None
 
     @property
     def shown(self) -> str:
@@ -85,8 +87,12 @@ def parse_source(text: str) -> Source:
 
     `-` is the standard input, `scheme://` begins an address, and everything else is a local path;
     so is an address if a file of that very name exists. `./-` and `./s3://x` are always paths.
-    Raises LiveSource for streams, SourceUnsupported for addresses nobody can read.
+    Raises LiveSource for streams, SourceUnsupported for addresses nobody can read, MediaNotFound
+    for an empty text.
     """
+    if not text:
+        # As a path it would be the current folder, with everything in it.
+        raise MediaNotFound("an empty name.", "Name a file, a folder or an address; . is here.")
     if text == "-":
         return StandardInput()
     match = _SCHEME.match(text)
@@ -116,6 +122,8 @@ def parse_web_url(text: str) -> WebUrl:
     host = (url.host or "").removeprefix("[").removesuffix("]")
     if not host:
         raise _unsupported(text, "the address names no host")
+    if url.port == 0:
+        raise _unsupported(text, "there is no port 0")
     return WebUrl(
         scheme=url.scheme,
         host=host,
@@ -128,6 +136,8 @@ def parse_web_url(text: str) -> WebUrl:
 
 def shown_text(text: str) -> str:
     """A text fit to be shown, whatever it names: an address without password and query."""
+    if not text:
+        return "''"
     return _shown_object(text) if _SCHEME.match(text) else LocalPath(Path(text)).shown
 
 
@@ -138,6 +148,9 @@ def _object_url(scheme: str, text: str) -> ObjectUrl:
 
 
 def _shown_web(url: Url) -> str:
+    if url.port is not None and url.auth is None and "@" in (url.path or ""):
+        # More likely a password that begins with digits and has a slash in it.
+        return _shown_object(url.url)
     return Url(
         scheme=url.scheme,
         host=url.host,
@@ -148,9 +161,18 @@ def _shown_web(url: Url) -> str:
 
 
 def _shown_object(text: str) -> str:
-    without_password = _USER_INFO.sub(r"://\1@", text, count=1)
-    address, mark, _ = without_password.partition("?")
-    shown = f"{address}?..." if mark else address
+    """An address nobody took apart, without anything that may be a password, a key or a token.
+
+    People write passwords with / ? # and @ as they are, so all until the last @ may be one.
+    """
+    scheme, _, rest = text.partition("://")
+    before, at, after = rest.rpartition("@")
+    if _SECRET_TAIL.search(before):
+        # What stands behind the @ may be the end of a query just as well.
+        return f"{scheme}://..."
+    secret = _SECRET_TAIL.search(after)
+    address = after if secret is None else f"{after[: secret.start()]}{secret[0]}..."
+    shown = f"{scheme}://...@{address}" if at else f"{scheme}://{address}"
     return shown.encode("utf-8", "backslashreplace").decode()
 
 

@@ -16,8 +16,7 @@ from ingest.errors import (
     SourceUnsupported,
 )
 from ingest.media.check import displayed_name
-from ingest.sources.http import too_many_bytes
-from ingest.sources.limits import FetchLimits
+from ingest.sources.limits import FetchLimits, too_many_bytes
 from ingest.sources.naming import ObjectUrl
 
 _BLOCK_BYTES = 1 << 20
@@ -68,7 +67,7 @@ def read_object(url: ObjectUrl, limits: FetchLimits) -> Generator[bytes]:
         with _opened(url, limits) as (filesystem, path):
             size_bytes = _size_bytes(filesystem, path, name)
             if size_bytes > limits.max_bytes:
-                raise too_many_bytes(name, limits)
+                raise too_many_bytes(name, limits, size_bytes)
             with filesystem.open(path, "rb") as handle:
                 left = size_bytes
                 while block := handle.read(_BLOCK_BYTES):

@@ -40,11 +40,12 @@ class Cutoff:
                 close()
 
 
-def within(timeout_s: float, step: Callable[[Cutoff], T], late: str) -> T:
+def within(timeout_s: float | None, step: Callable[[Cutoff], T], late: str) -> T:
     """Run a step in a thread of its own and return what it returns, or raise what it raises.
 
     A resolver, a TLS handshake or a foreign client can be stuck where no timeout reaches it: the
-    thread is then left behind. Raises SourceTimedOut with the words `late`.
+    thread is then left behind. Without a timeout it only lets an interrupt through. Raises
+    SourceTimedOut with the words `late`.
     """
     cutoff = Cutoff()
     outcome: Future[T] = Future()

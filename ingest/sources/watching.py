@@ -28,19 +28,23 @@ class FolderWatch:
         self._settle_s = settle_s
         self._clock = clock
         self._seen: dict[Path, _Seen] = {}
+        self.unreadable: tuple[Path, ...] = ()
+        """What could not be looked at the last time."""
 
-    def look(self) -> list[Path]:
+    def look(self) -> dict[Path, FileState]:
         """Return the files that are complete by now, each once for as long as it stays the same.
 
-        Changed ones come again, and so do those that were gone in between. Raises MediaNotFound
-        where the folder can't be read now; nothing is forgotten then.
+        Changed ones come again, and so do those that were gone in between. What can't be read now
+        is not forgotten; raises MediaNotFound where that is the whole folder.
         """
-        listed = list_folder(self._folder).files
+        listing = list_folder(self._folder)
+        self.unreadable = listing.unreadable
         now_s = self._clock()
-        for path in self._seen.keys() - listed.keys():
-            del self._seen[path]
-        ready = []
-        for path, state in listed.items():
+        for path in self._seen.keys() - listing.files.keys():
+            if not _is_in(path, listing.unreadable):
+                del self._seen[path]
+        ready = {}
+        for path, state in listing.files.items():
             seen = self._seen.get(path)
             if seen is None or seen.state != state:
                 self._seen[path] = _Seen(state, now_s)
@@ -50,10 +54,14 @@ class FolderWatch:
                 and now_s - seen.since_s >= self._settle_s
             ):
                 seen.is_handed_out = True
-                ready.append(path)
+                ready[path] = state
         return ready
 
     def try_again(self, path: Path) -> None:
         """Hand a file out once more, after it has stayed the same for another while."""
         if (seen := self._seen.get(path)) is not None:
             seen.since_s, seen.is_handed_out = self._clock(), False
+
+
+def _is_in(path: Path, places: tuple[Path, ...]) -> bool:
+    return any(path.is_relative_to(place) for place in places)

@@ -14,15 +14,16 @@ from clipwarden.cli.jobs import try_again
 from clipwarden.intake import Request, Unfit, accept, accept_source
 from clipwarden.purging import find_doomed, purge_doomed
 from ingest.endings import fail
-from ingest.errors import DatabaseUnavailable, LiveSource
+from ingest.errors import DatabaseUnavailable, LiveSource, MediaChanged, MediaNotFound
 from ingest.identity import identify
 from ingest.keys import media_key
 from ingest.media.spec import SamplingSpec
 from ingest.queue.leases import Outcome, settle
+from ingest.sources.folders import list_folder
 from ingest.sources.naming import LocalPath, StandardInput
 from ingest.stores import Stores
 from ingest.submissions import Submitted, Wish, submit
-from ingest.tables import DEFAULT_TENANT, Submission
+from ingest.tables import DEFAULT_TENANT, Status, Submission
 from ingest.works import IsEmbedded
 from tests.clips import BLUE, write_scenes
 from tests.worker.chain import COLOUR_SET, TEXT_QUEUE, Chain
@@ -122,6 +123,61 @@ def test_the_same_asked_of_the_same_content_is_one_submission_where_that_is_want
     ]
     assert all(one.is_new for one in others)
     assert len(recorded(stores)) == 4
+
+
+def test_what_failed_or_was_cancelled_is_submitted_again_and_what_is_done_is_not_copied_again(
+    stores: Stores, clip: Path, key: str
+) -> None:
+    request = replace(REQUEST, once_per_content=True)
+    first = accept(stores, request, clip)
+    fail(stores, first.work, first.submission_id, MediaChanged("Other.", "Wait."))
+    second = accept(stores, request, clip)
+    fail(stores, second.work, second.submission_id, MediaChanged("Other.", "Wait."))
+    third = accept(stores, request, clip)
+    assert second.is_new
+    assert third.is_new
+    assert accept(stores, request, clip) == replace(third, is_new=False)
+    with stores.database.begin() as session:
+        session.get_one(Submission, (DEFAULT_TENANT, third.submission_id)).status = Status.DONE
+    stores.blobs.delete(key)
+    assert accept(stores, request, clip) == replace(third, is_new=False)
+    assert not stores.blobs.exists(key)
+
+
+def test_a_listed_file_in_whose_place_another_is_put_is_refused(
+    stores: Stores, clip: Path, tmp_path: Path
+) -> None:
+    secret = write_scenes(tmp_path / "secret.mp4", [(BLUE, 1.0)])
+    [state] = [state for path, state in list_folder(tmp_path).files.items() if path == clip]
+    listed = LocalPath(clip, state)
+    assert accept_source(stores, REQUEST, listed).is_new
+    kept = clip.rename(tmp_path / "kept")
+
+    def link(_: int) -> None:
+        if clip.exists():
+            clip.unlink()
+        clip.symlink_to(kept)
+
+    clip.symlink_to(secret)
+    with pytest.raises(MediaChanged, match="took its place"):
+        accept_source(stores, REQUEST, listed)
+    clip.unlink()
+    clip.hardlink_to(kept)
+    # A link to the very same file, made while it is read, is one all the same.
+    with pytest.raises(MediaChanged, match="took its place"):
+        accept_source(stores, REQUEST, listed, link)
+    clip.unlink()
+    with pytest.raises(MediaNotFound):
+        accept_source(stores, REQUEST, listed)
+    assert len(recorded(stores)) == 1
+
+
+def test_a_file_that_is_deleted_after_it_was_looked_at_fails_alone(
+    stores: Stores, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "check_input", Path.unlink)
+    with pytest.raises(MediaNotFound, match=r"clip\.mp4"):
+        accept(stores, REQUEST, clip)
 
 
 def test_a_retry_asks_again_for_texts_that_could_not_be_embedded(

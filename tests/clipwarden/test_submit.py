@@ -109,7 +109,7 @@ def test_the_same_token_gives_the_same_submission_and_says_so(
     assert first["id"] == again["id"]
     shown = service.run("submit", "--token", "upload-17", clip)
     assert shown.startswith(first["id"])
-    assert "submitted before" in shown
+    assert shown.endswith("(submitted before)\n")
     line = service.error("submit", "--token", "upload-17", "--sample", "fps:1", clip)
     assert line.startswith("error[submission.token_reused]")
 
@@ -228,6 +228,8 @@ def test_a_folder_is_the_videos_in_it(service: Served, tmp_path: Path) -> None:
     (folder / "broken.mp4").write_text("this is no video\n" * 100)
     (folder / "b.srt").write_text("subtitles")
     (tmp_path / "empty").mkdir()
+    unnamed = service.json("submit", "", status=3)
+    assert unnamed["error"]["code"] == "media.not_found"
     done = service.product.run("submit", "--wait", "--format", "json", folder, tmp_path / "empty")
     assert done.returncode == 3
     assert "archive: 3 files to analyse; passed over" in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ingest.errors import SourceForbidden, SourceUnavailable
-from ingest.sources.addresses import AddressPolicy, is_public, system_addresses
+from ingest.sources.addresses import AddressPolicy, is_public, own_addresses, system_addresses
 
 
 @pytest.mark.parametrize(
@@ -16,10 +16,12 @@ from ingest.sources.addresses import AddressPolicy, is_public, system_addresses
         "100.64.0.1",
         "127.0.0.1",
         "127.255.255.254",
+        "168.63.129.16",
         "169.254.169.254",
         "172.16.0.1",
         "172.31.255.255",
         "192.0.0.1",
+        "192.0.0.9",
         "192.0.2.1",
         "192.88.99.1",
         "192.168.0.1",
@@ -45,6 +47,9 @@ from ingest.sources.addresses import AddressPolicy, is_public, system_addresses
         "2001:0:7f00:1::",
         "2001:db8::1",
         "2002:7f00:1::",
+        "2606:4700::5efe:808:808",
+        "2606:4700::200:5efe:808:808",
+        "3fff::1",
         "2002:a00:1::",
         "2002:a9fe:a9fe::",
         "5f00::1",
@@ -81,6 +86,17 @@ def test_ordinary_addresses_are_public(address: str) -> None:
     assert is_public(address)
     policy = AddressPolicy(resolve=lambda *_: [address])
     assert policy.addresses("host", 80, "http://host/") == (address,)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2606:4700::1"]
+)
+def test_a_public_address_of_this_machine_is_refused(address: str) -> None:
+    policy = AddressPolicy(resolve=lambda *_: [address], own=lambda: ["8.8.8.8", "2606:4700:0::1"])
+    with pytest.raises(SourceForbidden, match="this machine"):
+        policy.addresses("host", 80, "http://host/")
+    assert policy.permits("8.8.4.4", 80)
+    assert "127.0.0.1" in own_addresses()
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ import pytest
 from ingest.errors import (
     LiveSource,
     MediaEmpty,
-    SourceTimedOut,
     SourceUnavailable,
     SourceUnsupported,
     TooManyBytes,
@@ -65,15 +65,51 @@ def test_what_is_piped_in_has_limits_too(tmp_path: Path) -> None:
         read_pipe(b"#EXTM3U\n", FetchLimits(), tmp_path)
 
 
-def test_a_pipe_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+def test_a_playlist_that_is_piped_in_by_small_pieces_is_refused_before_its_end(
+    tmp_path: Path,
+) -> None:
     reading, writing = os.pipe()
-    with (
-        pytest.raises(SourceTimedOut, match="standard input"),
-        fetched(StandardInput(reading), FetchLimits(timeout_s=0.2), tmp_path),
-    ):
-        pass
+    with ThreadPoolExecutor(1) as pool:
+
+        def fetch() -> None:
+            with fetched(StandardInput(reading), FetchLimits(), tmp_path):
+                pass
+
+        fetching = pool.submit(fetch)
+        for piece in (b"#", b"EXTM3", b"U\n"):
+            os.write(writing, piece)
+        with pytest.raises(LiveSource):
+            fetching.result(60)
     os.close(writing)
     os.close(reading)
+
+
+def test_a_pipe_may_take_as_long_as_its_writer_does(tmp_path: Path) -> None:
+    limits = FetchLimits(timeout_s=0.0, idle_timeout_s=0.0)
+    assert read_pipe(DATA, limits, tmp_path) == DATA
+
+
+def test_a_disk_that_can_not_keep_it_fails_that_source_alone(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from ingest.errors import SourceUnavailable\n"
+        "from ingest.sources.fetching import fetched\n"
+        "from ingest.sources.limits import FetchLimits\n"
+        "from ingest.sources.naming import StandardInput\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n"
+        "    with fetched(StandardInput(), FetchLimits(), Path(sys.argv[1])):\n"
+        "        pass\n"
+        "except SourceUnavailable as error:\n"
+        "    sys.stdout.write(error.cure)\n"
+    )
+    for folder in (tmp_path, tmp_path / "missing"):
+        command = [sys.executable, "-P", "-c", script, str(folder)]
+        done = subprocess.run(command, input=DATA, capture_output=True)
+        assert b"TMPDIR" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_terminal_and_a_closed_input_are_refused(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ingest.errors import MediaNotFound
 from ingest.sources.folders import list_folder
+from tests.sources.denied import Denied
 
 
 def make(folder: Path, *names: str) -> None:
@@ -23,7 +26,7 @@ def test_videos_and_pictures_are_found_at_every_depth_in_order(tmp_path: Path) -
     listing = list_folder(tmp_path)
     names = [str(path.relative_to(tmp_path)) for path in listing.files]
     assert names == ["a/b/c.JPeG", "a/z.mkv", "b.MP4", "c.gif"]
-    assert (listing.passed_over, listing.unreadable) == (3, 0)
+    assert (listing.passed_over, listing.unreadable) == (3, ())
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
@@ -83,3 +86,37 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing", tmp_path / "a.mp4"):
         with pytest.raises(MediaNotFound, match=path.name):
             list_folder(path)
+
+
+class Vanishing:
+    """Lists folders as `os.scandir` does, while somebody deletes a file."""
+
+    def __init__(self, doomed: Path) -> None:
+        self._doomed = doomed
+        self._scandir = os.scandir
+
+    @contextmanager
+    def __call__(self, folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """List a folder as it was before the file was deleted."""
+        with self._scandir(os.fspath(folder)) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        self._doomed.unlink()
+        yield iter(found)
+
+
+def test_a_file_that_vanishes_meanwhile_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    monkeypatch.setattr(os, "scandir", Vanishing(tmp_path / "b.mp4"))
+    assert [path.name for path in list_folder(tmp_path).files] == ["a.mp4", "c.mp4"]
+
+
+def test_folders_that_may_not_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a.mp4", "closed/b.mp4")
+    monkeypatch.setattr(os, "scandir", Denied(tmp_path / "closed"))
+    listing = list_folder(tmp_path)
+    assert list(listing.files) == [tmp_path / "a.mp4"]
+    assert listing.unreadable == (tmp_path / "closed",)

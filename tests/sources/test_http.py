@@ -224,6 +224,8 @@ def test_an_announced_size_over_the_limit_is_refused_before_it_is_read(site: Sit
     error = refusal(site.url("/"))
     assert isinstance(error, TooManyBytes)
     assert "1000000 bytes" in error.message
+    assert "--max-bytes" in error.cure
+    assert "--limit bytes=" in error.cure
 
 
 def test_a_body_without_an_end_is_cut_at_the_limit(site: Site) -> None:
@@ -244,6 +246,8 @@ def test_a_body_of_the_very_limit_passes(site: Site) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nshort",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nshort\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Range: bytes 0-4/9\r\nContent-Length: 5\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nshort\r\n0\r\n\r\n",

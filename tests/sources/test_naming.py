@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import LiveSource, SourceUnsupported
-from ingest.sources.naming import LocalPath, ObjectUrl, StandardInput, WebUrl, parse_source
+from ingest.errors import LiveSource, MediaNotFound, SourceUnsupported
+from ingest.sources.naming import (
+    LocalPath,
+    ObjectUrl,
+    StandardInput,
+    WebUrl,
+    parse_source,
+    shown_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +77,7 @@ def test_hosts_keep_their_form(text: str, authority: str, shown: str) -> None:
         "http://[::1/x",
         "http://host:port/",
         "http://host:99999/",
+        "http://host:0/",
         "http://a b/",
         "http://host/\r\nX-Evil: 1",
         "http://host/\x00",
@@ -119,8 +127,41 @@ def test_the_name_of_a_playlist_decides_nothing(text: str) -> None:
 def test_an_object_keeps_its_address_and_shows_no_password() -> None:
     source = parse_source("S3://bucket/a/b.mp4?versionId=7")
     assert source == ObjectUrl("s3", "s3://bucket/a/b.mp4?versionId=7", "S3://bucket/a/b.mp4?...")
-    assert parse_source("sftp://me:pw@host/x").shown == "sftp://me@host/x"
-    assert parse_source("abfs://box@account.example/x").shown == "abfs://box@account.example/x"
+    assert parse_source("sftp://me:pw@host/x").shown == "sftp://...@host/x"
+    assert parse_source("abfs://box@account.example/x").shown == "abfs://...@account.example/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://u:se/cret@h/x", "https://...@h/x"),
+        ("https://u:80/cret@h/x", "https://...@h/x"),
+        ("https://u:se?cret@h/x", "https://..."),
+        ("https://u:se#cret@h/x", "https://..."),
+        ("https://secret@h:443/x#cret", "https://h:443/x"),
+        ("https://h/@user/x.mp4", "https://h/@user/x.mp4"),
+        ("s3://k:se/cret@b/x", "s3://...@b/x"),
+        ("s3://secret@b/x#cret", "s3://...@b/x#..."),
+        ("s3://b/x?sig=se@cret", "s3://..."),
+        ("rtsp://u:cret/w@cam/1", "rtsp://...@cam/1"),
+        ("rtsp://u:se@cret@cam/1#cret", "rtsp://...@cam/1#..."),
+    ],
+)
+def test_no_part_of_a_password_is_shown_however_it_is_written(text: str, shown: str) -> None:
+    assert "cret" not in shown_text(text)
+    try:
+        told = parse_source(text).shown
+        assert told == shown
+    except (LiveSource, SourceUnsupported) as error:
+        told = str(error)
+        assert told.startswith(f"{shown}: ")
+    assert "cret" not in told
+
+
+def test_an_empty_text_is_not_the_current_folder() -> None:
+    with pytest.raises(MediaNotFound, match="empty name"):
+        parse_source("")
+    assert shown_text("") == "''"
 
 
 def test_a_chain_without_a_scheme_of_its_own_is_a_path() -> None:

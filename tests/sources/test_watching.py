@@ -9,6 +9,7 @@ import pytest
 
 from ingest.errors import MediaNotFound
 from ingest.sources.watching import FolderWatch
+from tests.sources.denied import Denied
 
 SETTLE_S = 10.0
 
@@ -48,13 +49,13 @@ def test_a_file_that_grows_waits_until_it_has_stopped(
     for _ in range(5):
         with clip.open("ab") as handle:
             handle.write(b"more")
-        assert watch.look() == []
+        assert list(watch.look()) == []
         clock.now_s += SETTLE_S - 1
-    assert watch.look() == []
+    assert list(watch.look()) == []
     clock.now_s += 1
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
     clock.now_s += 100
-    assert watch.look() == []
+    assert list(watch.look()) == []
 
 
 def test_a_file_of_the_same_size_that_is_written_anew_waits_too(
@@ -66,9 +67,9 @@ def test_a_file_of_the_same_size_that_is_written_anew_waits_too(
     watch.look()
     clock.now_s += SETTLE_S
     os.utime(clip, ns=(2, 2))
-    assert watch.look() == []
+    assert list(watch.look()) == []
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
 
 
 def test_a_file_that_changes_later_comes_again(
@@ -78,13 +79,13 @@ def test_a_file_that_changes_later_comes_again(
     clip.write_bytes(b"one")
     watch.look()
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
     other = folder / "other"
     other.write_bytes(b"two")
     other.rename(clip)
-    assert watch.look() == []
+    assert list(watch.look()) == []
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
 
 
 def test_a_file_that_was_gone_and_is_back_comes_again(
@@ -94,13 +95,13 @@ def test_a_file_that_was_gone_and_is_back_comes_again(
     clip.write_bytes(b"one")
     watch.look()
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
     clip.rename(away)
-    assert watch.look() == []
+    assert list(watch.look()) == []
     away.rename(clip)
-    assert watch.look() == []
+    assert list(watch.look()) == []
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
 
 
 def test_an_empty_file_is_one_that_nothing_was_written_to_yet(
@@ -109,12 +110,12 @@ def test_an_empty_file_is_one_that_nothing_was_written_to_yet(
     clip = folder / "clip.mp4"
     clip.touch()
     for _ in range(3):
-        assert watch.look() == []
+        assert list(watch.look()) == []
         clock.now_s += SETTLE_S
     clip.write_bytes(b"now")
-    assert watch.look() == []
+    assert list(watch.look()) == []
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
 
 
 def test_a_file_to_be_tried_again_settles_first(
@@ -124,12 +125,12 @@ def test_a_file_to_be_tried_again_settles_first(
     clip.write_bytes(b"one")
     watch.look()
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
     watch.try_again(clip)
     watch.try_again(folder / "never-seen.mp4")
-    assert watch.look() == []
+    assert list(watch.look()) == []
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
 
 
 def test_a_share_that_is_gone_for_a_while_forgets_nothing(
@@ -139,10 +140,43 @@ def test_a_share_that_is_gone_for_a_while_forgets_nothing(
     clip.write_bytes(b"one")
     watch.look()
     clock.now_s += SETTLE_S
-    assert watch.look() == [clip]
+    assert list(watch.look()) == [clip]
     away = folder.rename(folder.with_name("away"))
     with pytest.raises(MediaNotFound):
         watch.look()
     away.rename(folder)
     clock.now_s += SETTLE_S
-    assert watch.look() == []
+    assert list(watch.look()) == []
+
+
+def test_a_file_whose_rights_change_comes_again(
+    watch: FolderWatch, clock: Clock, folder: Path
+) -> None:
+    clip = folder / "clip.mp4"
+    clip.write_bytes(b"one")
+    clip.chmod(0)
+    watch.look()
+    clock.now_s += SETTLE_S
+    assert list(watch.look()) == [clip]
+    clip.chmod(0o600)
+    assert list(watch.look()) == []
+    clock.now_s += SETTLE_S
+    assert list(watch.look()) == [clip]
+
+
+def test_what_is_below_a_folder_that_can_not_be_read_for_a_while_is_not_forgotten(
+    watch: FolderWatch, clock: Clock, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = folder / "below"
+    below.mkdir()
+    (below / "clip.mp4").write_bytes(b"one")
+    watch.look()
+    clock.now_s += SETTLE_S
+    assert list(watch.look()) == [below / "clip.mp4"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", Denied(below))
+        assert list(watch.look()) == []
+        assert list(watch.unreadable) == [below]
+    clock.now_s += SETTLE_S
+    assert list(watch.look()) == []
+    assert list(watch.unreadable) == []
