@@ -12,9 +12,14 @@ from ingest.media.clock import InstantSampler
 from ingest.media.looks import Glancer, blocks, largest_difference
 from ingest.media.sender import Sender, Shown
 
-_ALIKE = 8
+_ALIKE_BLOCK = 8
 """Levels of 255 by which the mean of a 16th by a 9th of the picture may change: heavy grain and
-compression move it by up to six, an object half as large as such a block by ten and more."""
+compression move it by up to six, things a third as large as such a block by ten and more."""
+_ALIKE_PIXEL = 26
+"""Levels by which that of a 64th by a 36th may: grain and compression move it by up to 24 in small
+pictures, half as much in larger ones. Things that are thin or smaller than such a block, but stand
+out from what they cover, move it by more: of 1920x1080, a bar 12 high that is 80 levels darker, or
+a square of 30 by 30 that is 100 lighter. What is smaller or fainter still is found at the floor."""
 _MICROSECONDS = 1_000_000
 
 
@@ -54,10 +59,12 @@ class AdaptiveStrategy:
     def _looks_new(self, look: Image.Image, pts_us: int) -> bool:
         if self._embedded is None or pts_us - self._embedded_us >= self._longest_us:
             return True
-        return largest_difference(look, self._embedded) > _ALIKE
+        by_pixel = largest_difference(look, self._embedded)
+        by_block = largest_difference(blocks(look), blocks(self._embedded))
+        return by_pixel > _ALIKE_PIXEL or by_block > _ALIKE_BLOCK
 
     def _look(self, frame: VideoFrame) -> Image.Image | None:
         try:
-            return blocks(self._glancer.look(frame))
+            return self._glancer.look(frame)
         except av.FFmpegError:
             return None

@@ -41,11 +41,17 @@ def mean_difference(one: Image.Image, other: Image.Image) -> float:
     return sum(means) / len(means)
 
 
+def contrast(look: Image.Image) -> float:
+    """How much a small picture's pixels differ: their standard deviation, mean over colours."""
+    deviations: list[float] = ImageStat.Stat(look).stddev
+    return sum(deviations) / len(deviations)
+
+
 def blocks(look: Image.Image) -> Image.Image:
     """Return the means of 16x9 blocks."""
     return look.reduce(_BLOCK_PX)
 
 
 def largest_difference(one: Image.Image, other: Image.Image) -> int:
-    """How far apart the most different of two pictures' blocks are, in any colour, 0..255."""
+    """How far apart two pictures' most different pixels are, in any colour, 0..255."""
     return max(ImageChops.difference(one, other).tobytes())

@@ -7,7 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from ingest.media import wire
 from tests import clips
@@ -59,6 +61,22 @@ def test_a_small_object_that_appears_is_embedded_at_once(tmp_path: Path) -> None
 
     answers = answers_of(write(tmp_path / "c.mp4", appear), "adaptive:1/60-4")
     assert embedded_us(answers) == [0, 3_000_000]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "levels"), [(200, 12, -80), (30, 30, 100), (100, 30, -60), (80, 80, 30)]
+)
+def test_thin_and_small_things_that_appear_are_embedded_at_once(
+    tmp_path: Path, width: int, height: int, levels: int
+) -> None:
+    coarse = np.random.default_rng(3).integers(60, 180, (9, 16, 3)).astype(np.uint8)
+    before = np.asarray(Image.fromarray(coarse).resize((1920, 1080), Image.Resampling.BICUBIC))
+    after = before.astype(int)
+    after[500 : 500 + height, 500 : 500 + width] += levels
+    pictures = [before] * 2 + [after.clip(0, 255).astype(np.uint8)] * 3
+    frames = ((Fraction(index, 4), picture) for index, picture in enumerate(pictures))
+    path = clips.write_clip(tmp_path / "c.mp4", frames, ROUGH)
+    assert embedded_us(answers_of(path, "adaptive:1/60-4")) == [0, 500_000]
 
 
 def test_slow_change_adds_up(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests import clips
 from tests.clips import Encoding, Picture
@@ -42,15 +44,17 @@ def test_cuts_are_where_scenes_change_and_each_has_its_middle_frame(tmp_path: Pa
     answers = answers_of(path, "shots:1")
     assert answers.cuts_us == [2_000_000, 5_000_000, 6_000_000]
     middles = [1_000_000, 3_500_000, 5_500_000, 7_200_000]
-    assert len(answers.frames) == len(middles)
-    for time, middle in zip(answers.times_us, middles, strict=True):
-        assert abs(time - middle) <= 260_000
+    for middle in middles:
+        assert min(abs(time - middle) for time in answers.times_us) <= 260_000
+    assert len(answers.frames) <= 2 * len(middles)
 
 
 def test_cuts_of_a_real_clip_are_those_an_eye_sees() -> None:
     answers = answers_of(clips.real_clip("bikes.mp4"), "shots:1")
     assert answers.cuts_us == [1_200_000, 3_040_000, 5_480_000, 7_480_000, 9_680_000]
-    assert len(answers.frames) == 6
+    shown_in = [sum(cut <= time for cut in answers.cuts_us) for time in answers.times_us]
+    assert set(shown_in) == set(range(6))
+    assert len(answers.frames) <= 12
     one_shot = answers_of(clips.real_clip("bigbuckbunny.mp4"), "shots:1")
     assert one_shot.cuts_us == []
 
@@ -60,8 +64,9 @@ def test_frames_of_a_shot_are_spread_evenly(tmp_path: Path) -> None:
     answers = answers_of(path, "shots:4")
     assert answers.cuts_us == [4_000_000]
     wanted = [500_000 + 1_000_000 * index for index in range(8)]
-    assert len(answers.frames) == len(wanted)
-    assert max(abs(t - w) for t, w in zip(answers.times_us, wanted, strict=True)) <= 160_000
+    nearest = [min(abs(time - middle) for time in answers.times_us) for middle in wanted]
+    assert max(nearest) <= 160_000
+    assert len(answers.frames) <= 12
 
 
 @pytest.mark.parametrize("frames", [1, 2, 4])
@@ -93,14 +98,87 @@ def test_a_shaking_hand_is_no_cut(tmp_path: Path) -> None:
     assert answers_of(write(tmp_path / "c.mp4", pictures), "shots:1").cuts_us == []
 
 
-def test_a_dissolve_makes_one_cut_at_most(tmp_path: Path) -> None:
-    before, after = scene(1, 60), scene(2, 60)
-    mixed = [
-        (a * (1 - n / 25) + b * (n / 25)).astype(np.uint8)
-        for n, (a, b) in enumerate(zip(before[35:], after[:25], strict=True))
+def photo(seed: int) -> Picture:
+    """A still picture of soft blobs, unlike any other."""
+    coarse = np.random.default_rng(seed).integers(20, 235, (9, 16, 3)).astype(np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((192, 112), Image.Resampling.BICUBIC))
+
+
+def mixed(before: Picture, after: Picture, part: float) -> Picture:
+    return (before * (1 - part) + after * part).astype(np.uint8)
+
+
+def test_every_photo_of_a_slideshow_with_dissolves_is_sampled(tmp_path: Path) -> None:
+    photos = [photo(seed) for seed in range(8)]
+    pictures = []
+    for before, after in pairwise(photos):
+        pictures += [before] * 50 + [mixed(before, after, n / 25) for n in range(25)]
+    answers = answers_of(write(tmp_path / "c.mp4", pictures), "shots:1")
+    for index in range(7):
+        begin, end = index * 3_000_000, index * 3_000_000 + 2_000_000
+        assert any(begin <= time < end for time in answers.times_us)
+    assert answers.cuts_us == []
+    assert len(answers.frames) <= 12
+
+
+def test_a_large_thing_that_fades_in_before_a_fixed_camera_is_sampled(tmp_path: Path) -> None:
+    before = photo(1)
+    after = before.copy()
+    after[20:90, 60:130] = photo(2)[20:90, 60:130]
+    parts = np.interp(range(900), [400, 425, 500, 525], [0, 1, 1, 0])
+    pictures = [mixed(before, after, part) for part in parts]
+    answers = answers_of(write(tmp_path / "c.mp4", pictures), "shots:1")
+    assert any(17_000_000 <= time <= 20_000_000 for time in answers.times_us)
+    assert len(answers.frames) <= 7
+
+
+def test_shots_of_less_than_half_a_second_are_all_sampled(tmp_path: Path) -> None:
+    pictures = [photo(index // 10) for index in range(200)]
+    answers = answers_of(write(tmp_path / "c.mp4", pictures), "shots:1")
+    assert [time // 400_000 for time in answers.times_us] == list(range(20))
+    assert all(b - a >= 500_000 for a, b in pairwise([0, *answers.cuts_us]))
+
+
+def test_pictures_in_quick_succession_give_a_bounded_number_of_frames(tmp_path: Path) -> None:
+    pictures = [photo(index // 2) for index in range(250)]
+    assert len(answers_of(write(tmp_path / "c.mp4", pictures), "shots:3").frames) <= 40
+
+
+def test_dark_shots_are_cut(tmp_path: Path) -> None:
+    pictures = [photo(index // 75) // 16 + 10 for index in range(450)]
+    answers = answers_of(write(tmp_path / "c.mp4", pictures), "shots:1")
+    assert answers.cuts_us == [3_000_000 * index for index in range(1, 6)]
+    assert [time // 3_000_000 for time in answers.times_us] == list(range(6))
+
+
+def test_grain_in_the_dark_is_no_cut(tmp_path: Path) -> None:
+    random = np.random.default_rng(7)
+    dark = photo(1) // 16 + 10
+    pictures = [
+        (dark + random.normal(0, 6, dark.shape)).clip(0, 255).astype(np.uint8) for _ in range(200)
     ]
-    path = write(tmp_path / "c.mp4", [*before[:35], *mixed, *after[25:]])
-    assert len(answers_of(path, "shots:1").cuts_us) <= 1
+    answers = answers_of(write(tmp_path / "c.mp4", pictures), "shots:1")
+    assert answers.cuts_us == []
+    assert len(answers.frames) == 1
+
+
+@pytest.mark.parametrize("shown_s", [1, 2, 3])
+def test_a_slideshow_of_one_frame_a_second_is_cut(tmp_path: Path, shown_s: int) -> None:
+    frames = ((Fraction(index), photo(index // shown_s % 2)) for index in range(12))
+    path = clips.write_clip(tmp_path / "c.mp4", frames, FINE)
+    answers = answers_of(path, "shots:1")
+    starts = range(0, 12, shown_s)
+    assert answers.cuts_us == [second * 1_000_000 for second in starts[1:]]
+    assert [time // (shown_s * 1_000_000) for time in answers.times_us] == list(range(len(starts)))
+
+
+@pytest.mark.parametrize("rate", [10, 24, 60, 120])
+def test_cuts_are_found_at_any_rate(tmp_path: Path, rate: int) -> None:
+    frames = ((Fraction(index, rate), photo(index // rate)) for index in range(4 * rate))
+    cuts = answers_of(clips.write_clip(tmp_path / "c.mp4", frames, FINE), "shots:1").cuts_us
+    wanted = [1_000_000, 2_000_000, 3_000_000]
+    assert len(cuts) == len(wanted)
+    assert all(0 <= cut - want <= 33_334 for cut, want in zip(cuts, wanted, strict=True))
 
 
 def test_no_shot_is_shorter_than_half_a_second(tmp_path: Path) -> None:
