@@ -35,6 +35,4 @@ def precision_words(document: ResultDocument) -> str:
         case "keyframes":
             return "a segment's start and end are exact to the time between two key frames"
         case "shots":
-            if spec.per_shot == 1:
-                return "a segment's start and end are those of shots"
-            return "a segment starts and ends at a cut, or at a frame that was looked at"
+            return "a segment starts and ends at a cut, or halfway between two frames of a shot"

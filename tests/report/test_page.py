@@ -85,11 +85,15 @@ def test_a_result_says_how_it_was_made() -> None:
         ("fps:1/3", "0.333333 per second", "exact to 3000 ms"),
         ("fps:1,fast", "1 per second, fast", "exact to 2000 ms"),
         ("keyframes", "key frames", "exact to the time between two key frames"),
-        ("shots", "shots, 1 frame each, 2 cuts", "a segment's start and end are those of shots"),
+        (
+            "shots",
+            "shots, 1 frame each, 2 cuts",
+            "at a cut, or halfway between two frames of a shot",
+        ),
         (
             "shots:3",
             "shots, 3 frames each, 2 cuts",
-            "a segment starts and ends at a cut, or at a frame that was looked at",
+            "a segment starts and ends at a cut, or halfway between two frames of a shot",
         ),
         (
             "adaptive",
