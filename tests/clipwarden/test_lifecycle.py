@@ -33,6 +33,15 @@ def long_clip(tmp_path: Path) -> Path:
     return write_scenes(tmp_path / "long.mp4", [(RED, LONG_S)], fps=20, width=64, height=48)
 
 
+def statuses_in(folder: DataFolder) -> dict[str, str]:
+    """How each submission of a data folder stands."""
+    database = Database(folder.database_url)
+    with database.read() as session:
+        statuses = {row.id: row.status for row in session.scalars(select(Submission))}
+    database.close()
+    return statuses
+
+
 def all_workers(product: Product) -> list[psutil.Process]:
     modules = ("worker.embedder", "ingest.sampler", "worker.finisher")
     found = [product.process_running(module) for module in modules]
@@ -162,13 +171,11 @@ def test_an_ended_run_cancels_what_it_asked_for_and_nothing_else(
     process = product.start("analyze", "--model", "starter", "--sample", "fps:20", long_clip)
     # Its own work and that of the service are sampled by the same process.
     wait_for(lambda: list((product.data / "blobs").rglob("pixels/**/*.npz")))
+    wait_for(lambda: len(statuses_in(folder)) == 2)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
-    database = Database(folder.database_url)
-    with database.read() as session:
-        statuses = {row.id: row.status for row in session.scalars(select(Submission))}
-    database.close()
+    statuses = statuses_in(folder)
     assert statuses.pop(left_by_a_service) == "queued"
     assert list(statuses.values()) == ["cancelled"]
     pixels = [path for path in folder.blobs.rglob("pixels/**/*.npz") if path.is_file()]
