@@ -23,11 +23,7 @@ from ingest.errors import (
     NoVideoStream,
 )
 from ingest.media.encryption import is_encrypted
-from ingest.media.refusals import out_of_memory as out_of_memory
-from ingest.media.refusals import too_long as too_long
-from ingest.media.refusals import too_many_bytes, too_many_streams
-from ingest.media.refusals import too_many_frames as too_many_frames
-from ingest.media.refusals import too_many_pixels as too_many_pixels
+from ingest.media.refusals import out_of_memory, too_many_bytes, too_many_pixels, too_many_streams
 from ingest.media.signatures import (
     HEAD_BYTES,
     IMAGE_HEAD_BYTES,
