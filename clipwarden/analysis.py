@@ -22,6 +22,7 @@ from clipwarden.queue_server import running_server
 from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
 from clipwarden.sampling_hosts import samples_on
 from clipwarden.served_models import require_served
+from clipwarden.wanted_model import WantedModel
 from ingest.claiming import claim_stores, join_stores
 from ingest.endings import cancel_runs
 from ingest.errors import MediaError
@@ -39,7 +40,6 @@ from prompts.schema import PromptSet
 from worker.document import ErrorInfo, ResultDocument, VideoInfo
 from worker.errors import ResultMissing
 from worker.models.card import ModelCard
-from worker.models.resolve import resolve_model
 from worker.results import (
     is_embedded,
     model_info,
@@ -59,7 +59,7 @@ class AnalysisSettings:
     sampling: SamplingSpec
     prompt_sets: tuple[PromptSet, ...]
     device: str
-    batch_size: int
+    batch_size: int | None
     environment: StoreEnvironment
     host_name: str
     crop: Crop | None = None
@@ -180,15 +180,17 @@ class Analysis:
         return Finished(index, document, None)
 
 
-def analysis_model(folder: DataFolder, environment: StoreEnvironment, name: str) -> ModelCard:
+def analysis_model(
+    folder: DataFolder, environment: StoreEnvironment, wanted: WantedModel
+) -> ModelCard:
     """The model of a name: of those that the folder's running service holds, if there is one.
 
     Raises ModelNotServed; without a service UnknownModel, ModelUnavailable, UnsupportedModel.
     """
     if served_queue(folder) is None:
-        return resolve_model(name)
+        return wanted.resolve()
     with joined_stores(folder, environment) as stores:
-        return require_served(stores.redis, name)
+        return require_served(stores.redis, wanted)
 
 
 def running_analysis(
@@ -293,7 +295,7 @@ def _roles(settings: AnalysisSettings, request: Request, stores: StoreSettings) 
     shared = ProcessSettings(stores=stores, host=settings.host_name)
     card = request.model.to_json()
     return [
-        embedder("embed", shared, card, settings.device, settings.batch_size, usable_cores()),
+        embedder("embed", shared, card, settings.device, usable_cores(), settings.batch_size),
         sampler("sample", shared, decoding=settings.decoding),
         finisher("finish", shared),
         keeper("keep", shared),

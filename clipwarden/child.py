@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import IO
@@ -54,13 +55,17 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class Role:
-    """A place for one process: its module, its settings, and how many threads it computes with."""
+    """A place for one process: its module, its settings, and how many threads it computes with.
+
+    `variables` are set in its environment, for what must be known before anything is imported.
+    """
 
     name: str
     module: str
     settings: BaseModel
     threads: int = 1
     stage: Stage = Stage.WORK
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Child:
@@ -195,6 +200,7 @@ def _environment(role: Role) -> dict[str, str]:
     return (
         {"OMP_WAIT_POLICY": "PASSIVE"}
         | kept
+        | dict(role.variables)
         | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 
 from clipwarden.child import Role, Stage
+from ingest.chunks import CHUNK_PICTURES
 from ingest.media.limits import DecodeLimits
 from ingest.settings import ProcessSettings, SamplerSettings
+from worker.cards.placing import place
+from worker.models.precision import OPENVINO
 from worker.settings import Duty, EmbedderSettings, KeeperSettings, Retention
 
 MAX_QUEUED_BYTES = 512 * 1024 * 1024
+
+_CPU_BATCH_SIZE = 8
 
 
 def usable_cores() -> int:
@@ -31,13 +36,32 @@ def sampler(
 
 
 def embedder(
-    name: str, shared: ProcessSettings, model_card: str, device: str, batch_size: int, threads: int
+    name: str,
+    shared: ProcessSettings,
+    model_card: str,
+    device: str,
+    threads: int,
+    batch_size: int | None = None,
 ) -> Role:
-    """Holds one model on one device; `model_card` is the JSON of a ModelCard."""
+    """Holds one model on one device; `model_card` is the JSON of a ModelCard.
+
+    Without a batch size it takes what suits the device. Raises DeviceUnavailable for a Gaudi card
+    that is not there.
+    """
+    placement = place(device)
     settings = EmbedderSettings(
-        **dict(shared), model_card=model_card, device=device, batch_size=batch_size
+        **dict(shared),
+        model_card=model_card,
+        device=device,
+        batch_size=batch_size or default_batch_size(device),
+        cpus=placement.cpus,
     )
-    return Role(name, "worker.embedder", settings, threads)
+    return Role(name, "worker.embedder", settings, threads, variables=placement.variables)
+
+
+def default_batch_size(device: str) -> int:
+    """Pictures per run: more bring a CPU little, and a card much, up to a whole chunk."""
+    return _CPU_BATCH_SIZE if device in ("cpu", OPENVINO) else CHUNK_PICTURES
 
 
 def finisher(name: str, shared: ProcessSettings) -> Role:

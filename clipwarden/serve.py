@@ -47,7 +47,7 @@ class ServeSettings:
     environment: StoreEnvironment
     model: ModelCard
     devices: tuple[str, ...]
-    batch_size: int
+    batch_size: int | None
     samplers: int
     max_queued_bytes: int
     host_name: str
@@ -113,7 +113,7 @@ def service_roles(settings: ServeSettings, stores: StoreSettings) -> list[Role]:
             for number in range(1, settings.samplers + 1)
         ),
         *(
-            embedder(f"embed-{number}", shared, card, device, settings.batch_size, threads)
+            embedder(f"embed-{number}", shared, card, device, threads, settings.batch_size)
             for number, device in enumerate(settings.devices)
         ),
         finisher("finish", shared),

@@ -9,6 +9,7 @@ from pathlib import Path
 from redis import Redis
 
 from clipwarden.errors import ModelNotServed
+from clipwarden.wanted_model import WantedModel
 from ingest.queue.presence import models_served, read_presences
 from worker.errors import ModelError
 from worker.models.card import ModelCard
@@ -29,50 +30,52 @@ class ChosenModel:
     is_served: bool
 
 
-def choose_model(redis: Redis, name: str | None) -> ChosenModel:
+def choose_model(redis: Redis, wanted: WantedModel | None) -> ChosenModel:
     """The model a user names, be it served or not; without a name the only one that is served.
 
     Raises ModelNotServed where no name is given and none or several are served; UnknownModel,
     ModelUnavailable, UnsupportedModel for a name that leads to no model.
     """
-    if name is None:
+    if wanted is None:
         return ChosenModel(_only_one(_await_served(redis)), is_served=True)
     served = _served(redis)
-    named = _find(served, name)
+    named = _find(served, wanted)
     if named is not None:
         return ChosenModel(named, is_served=True)
-    card = resolve_model(name)
+    card = wanted.resolve()
     return ChosenModel(card, is_served=card.key in {one.key for one in served})
 
 
-def require_served(redis: Redis, name: str) -> ModelCard:
+def require_served(redis: Redis, wanted: WantedModel) -> ModelCard:
     """The served model of a name; raises ModelNotServed, and never fetches a model."""
     served = _await_served(redis)
-    found = _find(served, name)
-    if found is None and _is_folder(name):
-        card = resolve_model(name)
-        found = next((one for one in served if one.key == card.key), None)
+    found = _find(served, wanted)
+    if found is None and _is_folder(wanted.name):
+        keys = {resolve_model(wanted.name, one.precision).key for one in served}
+        found = next((one for one in served if one.key in keys and wanted.is_met_by(one)), None)
     if found is None:
         held = _listed(served) or "no model yet"
         cure = (
             f"Say --model {served[0].id}, or g" if served else "Wait until it has loaded it, or g"
         )
         raise ModelNotServed(
-            f"the service that works on this data folder holds {held}, not {name}.",
+            f"the service that works on this data folder holds {held}, not {_described(wanted)}.",
             f"{cure}ive this run a folder of its own with --data DIR.",
         )
     return found
 
 
-def model_to_hold(redis: Redis, name: str | None) -> ModelCard:
+def model_to_hold(redis: Redis, wanted: WantedModel | None) -> ModelCard:
     """The model one more embedding process is to hold, with its files on this host.
 
-    Without a name it is the only one that is served; its files must be the same here. Raises
+    Without a name it is the only one that is served; its files must be the same here. A named
+    one is taken in the precision in which it is served, unless another is asked for. Raises
     ModelNotServed where none, several or another is; UnknownModel, ModelUnavailable,
     UnsupportedModel where a named one is not to be had.
     """
-    if name is not None:
-        return resolve_model(name)
+    if wanted is not None:
+        named = _find(_served(redis), wanted)
+        return wanted.resolve() if named is None else _same_here(named)
     served = _await_served(redis)
     if len(served) != 1:
         held = f"several models: {_listed(served)}" if served else "no model right now"
@@ -117,10 +120,15 @@ def _only_one(served: tuple[ModelCard, ...]) -> ModelCard:
     return served[0]
 
 
-def _find(served: tuple[ModelCard, ...], name: str) -> ModelCard | None:
+def _find(served: tuple[ModelCard, ...], wanted: WantedModel) -> ModelCard | None:
     """A served model by its id, id@revision or key; a folder of that name goes before it."""
-    found = [card for card in served if name in (card.id, card.key, f"{card.id}@{card.revision}")]
-    return found[0] if len(found) == 1 and not _is_folder(name) else None
+    found = [
+        card
+        for card in served
+        if wanted.name in (card.id, card.key, f"{card.id}@{card.revision}")
+        and wanted.is_met_by(card)
+    ]
+    return found[0] if len(found) == 1 and not _is_folder(wanted.name) else None
 
 
 def _await_served(redis: Redis) -> tuple[ModelCard, ...]:
@@ -143,4 +151,8 @@ def _is_folder(name: str) -> bool:
 
 
 def _listed(served: tuple[ModelCard, ...]) -> str:
-    return ", ".join(card.id for card in served)
+    return ", ".join(f"{card.id} in {card.precision}" for card in served)
+
+
+def _described(wanted: WantedModel) -> str:
+    return wanted.name if wanted.precision == "auto" else f"{wanted.name} in {wanted.precision}"

@@ -5,7 +5,11 @@ The only module outside `worker.encoders` that imports it; nothing imports this 
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+
+import structlog
 
 from ingest.queue.identity import WorkerIdentity
 from ingest.queue.names import embed_queues
@@ -14,18 +18,30 @@ from ingest.queue.runner import run_process
 from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.stores import Stores
 from worker.embedding import EmbeddingJobs
-from worker.encoders.device import memory_reader
-from worker.encoders.load import load_encoder
+from worker.encoders.device import describe_device
+from worker.encoders.load import start_encoder
 from worker.models.card import ModelCard
 from worker.settings import EmbedderSettings
 
+_log = structlog.get_logger("clipwarden.embedding")
+
 
 def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
-    """Load the model and return the worker of its queues; raises ModelError, DeviceUnavailable."""
+    """Load the model, warm it up and check it; return the worker of its queues.
+
+    Raises ModelError, DeviceUnavailable, DeviceFailed, DeviceWrong.
+    """
+    if settings.cpus:
+        # A container may have taken some away since they were chosen.
+        with suppress(OSError):
+            os.sched_setaffinity(0, settings.cpus)
     card = ModelCard.from_json(settings.model_card)
-    encoder = load_encoder(card, settings.device)
-    jobs = EmbeddingJobs(stores, encoder, settings.batch_size)
-    memory_bytes = memory_reader(settings.device)
+    encoder, parity = start_encoder(
+        card, settings.device, settings.batch_size, lambda words: _log.info("starting", step=words)
+    )
+    if parity is not None:
+        _log.info("vectors are right", **vars(parity))
+    described = describe_device(encoder.device)
 
     def model() -> ModelOnCard:
         return ModelOnCard(
@@ -33,13 +49,17 @@ def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
             id=card.id,
             card=settings.model_card,
             device=encoder.device,
-            memory_bytes=memory_bytes(),
+            memory_bytes=encoder.counts().memory_bytes,
+            device_name=described.name,
+            software=described.software,
+            precision=card.precision,
+            centred_cosine=None if parity is None else parity.centred_worst,
         )
 
     return build_worker(
         WorkerIdentity("embed", settings.host, model),
         embed_queues(card.key),
-        jobs.handlers,
+        EmbeddingJobs(stores, encoder).handlers,
         stores.redis,
         settings.limits,
     )

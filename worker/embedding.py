@@ -30,7 +30,7 @@ from ingest.queue.process import process_name
 from ingest.stores import Stores
 from ingest.works import embed_job_id, end_job
 from prompts.errors import ClipwardenError
-from worker.encoders.batching import embed_in_batches
+from worker.encoders.buckets import plan
 from worker.encoders.protocol import Encoder
 from worker.tables import Embedding
 from worker.texts import load_stored_prompt_set
@@ -67,12 +67,12 @@ class EmbeddingFailures:
 
 
 class EmbeddingJobs:
-    """Handles the jobs of one model's queues, with the model loaded once."""
+    """Handles the jobs of one model's queues, with the model loaded and warmed up once."""
 
-    def __init__(self, stores: Stores, encoder: Encoder, batch_size: int) -> None:
+    def __init__(self, stores: Stores, encoder: Encoder) -> None:
         self._stores = stores
         self._encoder = encoder
-        self._batch_size = batch_size
+        self._counted = encoder.counts()
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -147,13 +147,11 @@ class EmbeddingJobs:
             return
         gate.note_begun()
         began = time.perf_counter()
-        vectors, batches = embed_in_batches(
-            self._encoder,
-            chunk["pixels"],
-            self._batch_size,
-            before_each=lambda: _require_awaited(gate),
+        vectors = self._encoder.embed_images(
+            chunk["pixels"], before_each=lambda: _require_awaited(gate)
         )
         embed_s = time.perf_counter() - began
+        batches = plan(len(vectors), self._encoder.batch_sizes)
         content = pack_arrays(
             pts_us=chunk["pts_us"], first=chunk["first"], count=chunk["count"], vectors=vectors
         )
@@ -170,8 +168,8 @@ class EmbeddingJobs:
             blob_key=stored.key,
             blob_sha256=stored.sha256,
             pixels_sha256=job.pixels_sha256,
-            batches=batches,
-            batch_size=self._batch_size,
+            batches=len(batches),
+            batch_size=self._encoder.batch_sizes[-1],
             embed_s=embed_s,
             device=self._encoder.device,
             embedded_by=process_name(),
@@ -180,14 +178,22 @@ class EmbeddingJobs:
             upsert(session, row)
         self._count(job, len(vectors), batches, embed_s)
 
-    def _count(self, job: EmbedJob, pictures: int, batches: int, embed_s: float) -> None:
-        model = job.work.model_key
+    def _count(self, job: EmbedJob, pictures: int, batches: list[int], embed_s: float) -> None:
+        model, counts = job.work.model_key, self._encoder.counts()
+        recompiled = counts.compilations - self._counted.compilations
+        fallen_back = counts.fallbacks - self._counted.fallbacks
+        self._counted = counts
+        if recompiled or fallen_back:
+            # Both cost far more than a batch does, and should have shown at the start if at all.
+            _log.error("the device is slowed down", recompiled=recompiled, fallbacks=fallen_back)
         amounts = {
             (Meter.FRAMES, "embed"): job.frames,
             (Meter.SECONDS, "embed"): embed_s,
-            (Meter.BATCHES, model): batches,
-            (Meter.BATCH_FRAMES, model): pictures,
-            (Meter.BATCH_SLOTS, model): batches * self._batch_size,
+            (Meter.BATCHES, model): len(batches),
+            (Meter.BATCH_PICTURES, model): pictures,
+            (Meter.BATCH_SLOTS, model): sum(batches),
+            (Meter.RECOMPILATIONS, model): recompiled,
+            (Meter.CPU_FALLBACKS, model): fallen_back,
         }
         add_to_meters(self._stores.redis, amounts)
 

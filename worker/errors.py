@@ -6,6 +6,8 @@ ClipwardenError (prompts.errors)
     ├── TextVectorsUnavailable  a prompt set's texts were not embedded
     ├── ResultMissing           no result is stored for what was asked
     ├── DeviceUnavailable       the device asked for is not in this machine or not usable
+    ├── DeviceFailed            the device broke while it was in use
+    ├── DeviceWrong             the device's vectors are not those of the CPU
     └── ModelError
         ├── UnknownModel        no such id, folder or extra on this machine
         ├── UnsupportedModel    files are there but not of a kind we can run safely
@@ -14,6 +16,7 @@ ClipwardenError (prompts.errors)
 
 from __future__ import annotations
 
+from ingest.errors import ProcessBroken
 from prompts.errors import ClipwardenError
 
 
@@ -47,6 +50,18 @@ class DeviceUnavailable(WorkerError):
     """The device asked for is not in this machine, or this torch can't use it."""
 
     code = "device.unavailable"
+
+
+class DeviceFailed(WorkerError, ProcessBroken):
+    """The device broke while it was in use: no fault of the video, whose job somebody else gets."""
+
+    code = "device.failed"
+
+
+class DeviceWrong(WorkerError):
+    """The device's vectors differ from the CPU's by more than its precision explains."""
+
+    code = "device.wrong"
 
 
 class ModelError(WorkerError):

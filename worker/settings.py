@@ -11,11 +11,15 @@ from ingest.settings import ProcessSettings
 
 
 class EmbedderSettings(ProcessSettings):
-    """What an embedding process needs; `model_card` is the JSON of a ModelCard."""
+    """What an embedding process needs; `model_card` is the JSON of a ModelCard.
+
+    `cpus` are the processors near the card, which it is to run on; without any it takes all.
+    """
 
     model_card: str
     device: str
     batch_size: int = Field(ge=1, le=CHUNK_PICTURES)
+    cpus: tuple[int, ...] = ()
 
 
 class Duty(StrEnum):

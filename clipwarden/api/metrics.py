@@ -2,7 +2,7 @@
 
 The counters live in Redis, so one address tells of all processes on all hosts; rates and ratios
 are the reader's: `rate(clipwarden_frames_total[1m])` is frames per second by stage, and
-`rate(clipwarden_batch_frames_total[5m]) / rate(clipwarden_batch_slots_total[5m])` the batch fill.
+`rate(clipwarden_batch_pictures_total[5m]) / rate(clipwarden_batch_slots_total[5m])` the batch fill.
 """
 
 from __future__ import annotations
@@ -35,7 +35,17 @@ _COUNTERS: Mapping[Meter, tuple[str, str, str]] = {
     Meter.FRAMES: ("clipwarden_frames_total", "stage", "Frames that went through a stage."),
     Meter.SECONDS: ("clipwarden_stage_seconds_total", "stage", "Working time of a stage."),
     Meter.BATCHES: ("clipwarden_batches_total", "model", "Runs of a model."),
-    Meter.BATCH_FRAMES: ("clipwarden_batch_frames_total", "model", "Frames in those runs."),
+    Meter.BATCH_PICTURES: ("clipwarden_batch_pictures_total", "model", "Pictures in those runs."),
+    Meter.RECOMPILATIONS: (
+        "clipwarden_recompilations_total",
+        "model",
+        "Graphs that a device compiled after its warm-up: any is an error.",
+    ),
+    Meter.CPU_FALLBACKS: (
+        "clipwarden_cpu_fallbacks_total",
+        "model",
+        "Operations that a card left to the CPU after its warm-up: any is an error.",
+    ),
     Meter.BATCH_SLOTS: ("clipwarden_batch_slots_total", "model", "Frames they had room for."),
     Meter.JOBS: (
         "clipwarden_jobs_total",

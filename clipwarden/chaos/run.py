@@ -23,12 +23,12 @@ from clipwarden.data_folder import DataFolder
 from clipwarden.errors import WorkerFailed
 from clipwarden.installation import StoreEnvironment, host_name, installation_stores
 from clipwarden.intake import Request, accept, prepare
+from clipwarden.wanted_model import WantedModel
 from ingest.errors import Passing
 from ingest.media.spec import SamplingSpec
 from ingest.stores import Stores
 from ingest.tables import Status, Submission
 from prompts.schema import Label, PromptSet
-from worker.models.resolve import resolve_model
 from worker.tables import Embedding
 
 # Thresholds so low that every video has a segment of each label: a segment that is stored twice
@@ -144,7 +144,7 @@ def _open_when_up(data: DataFolder, process: subprocess.Popen[bytes]) -> Stores:
 
 def _submit_all(stores: Stores, settings: ChaosSettings, clips: Path) -> None:
     request = Request(
-        model=resolve_model(settings.model),
+        model=WantedModel(settings.model).resolve(),
         sampling=SamplingSpec.parse("fps:2"),
         prompt_sets=(_PROMPT_SET,),
         in_place_on=host_name(),

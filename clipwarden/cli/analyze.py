@@ -21,7 +21,6 @@ from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, succeeds
 from clipwarden.cli.inputs import Inputs, named_inputs
 from clipwarden.cli.limits import decode_limits, threads_for_one_file
 from clipwarden.cli.options import (
-    DEFAULT_BATCH_SIZE,
     DEFAULT_MODEL,
     DEFAULT_PROMPTS,
     DEFAULT_SAMPLING,
@@ -35,6 +34,8 @@ from clipwarden.cli.options import (
     Limits,
     Model,
     Paths,
+    PrecisionName,
+    PrecisionOption,
     Prompts,
     Quiet,
     Sample,
@@ -54,6 +55,7 @@ from clipwarden.data_folder import DataFolder
 from clipwarden.installation import host_name as this_host
 from clipwarden.intake import Input
 from clipwarden.run_report import write_report
+from clipwarden.wanted_model import WantedModel
 from ingest.media.spec import SamplingSpec
 from ingest.sources.limits import FetchLimits
 from prompts.errors import ClipwardenError
@@ -61,7 +63,11 @@ from prompts.loader import load_prompt_set
 from worker.document import ResultDocument
 
 Device = Annotated[
-    str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1; not where a service runs it.")
+    str,
+    typer.Option(
+        help="Where the model runs: cpu, openvino, cuda, cuda:1, hpu, hpu:3; not where a service "
+        "runs it."
+    ),
 ]
 Report = Annotated[
     str | None,
@@ -78,7 +84,8 @@ def analyze(
     model: Model = DEFAULT_MODEL,
     sample: Sample = DEFAULT_SAMPLING,
     device: Device = "cpu",
-    batch_size: BatchSize = DEFAULT_BATCH_SIZE,
+    precision: PrecisionOption = PrecisionName.AUTO,
+    batch_size: BatchSize = None,
     output_format: OutputFormat = ResultFormat.TABLE,
     output: Output = None,
     data: Data = None,
@@ -117,7 +124,7 @@ def analyze(
     settings = AnalysisSettings(
         sampling=SamplingSpec.parse(sample),
         prompt_sets=tuple(load_prompt_set(name) for name in dict.fromkeys(prompts)),
-        model=analysis_model(folder, environment, model),
+        model=analysis_model(folder, environment, WantedModel(model, precision.value, (device,))),
         device=device,
         batch_size=batch_size,
         environment=environment,

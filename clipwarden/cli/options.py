@@ -15,7 +15,7 @@ from clipwarden.cli.limits import described_defaults
 from clipwarden.data_folder import DataFolder
 from clipwarden.errors import DataFolderUnusable
 from clipwarden.installation import StoreEnvironment
-from clipwarden.roles import MAX_QUEUED_BYTES
+from clipwarden.roles import MAX_QUEUED_BYTES, default_batch_size
 from ingest.chunks import CHUNK_PICTURES
 from ingest.settings import WorkerLimits
 
@@ -30,13 +30,37 @@ Data = Annotated[
 ]
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
-DEFAULT_BATCH_SIZE = 8
-
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A hub id, a local folder, or `starter`.")
 ]
 BatchSize = Annotated[
-    int, typer.Option(min=1, max=CHUNK_PICTURES, help="Frames per run of the model.")
+    int | None,
+    typer.Option(
+        min=1,
+        max=CHUNK_PICTURES,
+        help=f"Pictures per run of the model; by default {default_batch_size('cpu')} on a CPU, "
+        f"{default_batch_size('cuda')} on a card.",
+        show_default=False,
+    ),
+]
+
+
+class PrecisionName(StrEnum):
+    """In which numbers a model computes."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    INT8 = "int8"
+
+
+PrecisionOption = Annotated[
+    PrecisionName,
+    typer.Option(
+        "--precision",
+        help="What the model computes in: auto is bfloat16 where the device has it, float32 "
+        "elsewhere and for the starter; int8 is fastest on --device openvino and changes results.",
+    ),
 ]
 DatabaseUrl = Annotated[
     str | None,

@@ -10,7 +10,6 @@ import typer
 from clipwarden.cli.limits import decode_limits
 from clipwarden.cli.options import (
     BYTES_PER_MB,
-    DEFAULT_BATCH_SIZE,
     DEFAULT_MAX_JOBS,
     DEFAULT_MAX_QUEUED_MB,
     DEFAULT_MAX_RSS_GROWTH_MB,
@@ -27,6 +26,8 @@ from clipwarden.cli.options import (
     MaxQueuedMb,
     MaxRssGrowth,
     Model,
+    PrecisionName,
+    PrecisionOption,
     data_folder,
     duration_s,
     store_environment,
@@ -37,15 +38,17 @@ from clipwarden.installation import host_name as this_host
 from clipwarden.roles import usable_cores
 from clipwarden.serve import ServeSettings
 from clipwarden.serve import serve as run_service
+from clipwarden.wanted_model import WantedModel
 from ingest.settings import WorkerLimits
-from worker.models.resolve import resolve_model
+from worker.cards.placing import all_devices
 from worker.settings import Retention
 
 Devices = Annotated[
     list[str],
     typer.Option(
         "--device",
-        help="Where the model runs: cpu, cuda:0; give it again for one more embedding process.",
+        help="Where the model runs: cpu, openvino, cuda:0, hpu:3, or all cards: cuda:all, hpu:all; "
+        "give it again for one more embedding process.",
     ),
 ]
 Samplers = Annotated[
@@ -72,7 +75,8 @@ def serve(
     data: Data = None,
     model: Model = DEFAULT_MODEL,
     device: Devices = ["cpu"],  # noqa: B006 - read only, and Typer shows it
-    batch_size: BatchSize = DEFAULT_BATCH_SIZE,
+    precision: PrecisionOption = PrecisionName.AUTO,
+    batch_size: BatchSize = None,
     samplers: Samplers = None,
     host: Host = "127.0.0.1",
     port: Port = 8765,
@@ -101,13 +105,16 @@ def serve(
 
       clipwarden serve --model starter --samplers 2 --keep-media 30d
 
-      clipwarden serve --device cuda:0 --device cuda:1 --log-format json
+      clipwarden serve --device cuda:all --log-format json
+
+      clipwarden serve --device hpu:0 --device hpu:1
     """
     try:
+        devices = all_devices(device)
         settings = ServeSettings(
             environment=store_environment(database_url, blob_url),
-            model=resolve_model(model),
-            devices=tuple(device),
+            model=WantedModel(model, precision.value, devices).resolve(),
+            devices=devices,
             batch_size=batch_size,
             samplers=samplers or max(1, usable_cores() - 1),
             max_queued_bytes=max_queued_mb * BYTES_PER_MB,
@@ -148,7 +155,7 @@ def _facts(folder: DataFolder, settings: ServeSettings, log: ServiceLog) -> dict
         "data": str(folder.root),
         "logs": str(folder.logs),
         "queue": "REDIS_URL" if settings.environment.redis_url else "embedded",
-        "model": settings.model.id,
+        "model": f"{settings.model.id} in {settings.model.precision}",
         "workers": ", ".join(workers),
     }
 

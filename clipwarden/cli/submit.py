@@ -29,6 +29,8 @@ from clipwarden.cli.options import (
     HostName,
     MaxBytes,
     Paths,
+    PrecisionName,
+    PrecisionOption,
     Prompts,
     Quiet,
     Sample,
@@ -46,6 +48,7 @@ from clipwarden.intake import Accepted, Input, Request, Unfit, accept_source, pr
 from clipwarden.joining import joined_stores
 from clipwarden.sampling_hosts import samples_on
 from clipwarden.served_models import ChosenModel, choose_model
+from clipwarden.wanted_model import WantedModel
 from ingest.errors import MediaError
 from ingest.media.spec import SamplingSpec
 from ingest.originals import remove_leftovers
@@ -93,6 +96,7 @@ def submit(
     paths: Paths,
     prompts: Prompts = [DEFAULT_PROMPTS],  # noqa: B006 - read only, and Typer shows it
     model: Model = None,
+    precision: PrecisionOption = PrecisionName.AUTO,
     sample: Sample = DEFAULT_SAMPLING,
     priority: PriorityOption = Priority.NORMAL,
     in_place: InPlaceOption = False,
@@ -131,7 +135,8 @@ def submit(
     sampling = SamplingSpec.parse(sample)
     prompt_sets = tuple(load_prompt_set(name) for name in dict.fromkeys(prompts))
     with joined_stores(named_folder(data), store_environment(database_url, blob_url)) as stores:
-        chosen = choose_model(stores.redis, model)
+        wanted = model and WantedModel(model, precision.value)
+        chosen = choose_model(stores.redis, wanted or None)
         request = Request(
             model=chosen.card,
             sampling=sampling,

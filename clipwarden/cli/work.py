@@ -15,7 +15,6 @@ from clipwarden.child import Role
 from clipwarden.cli.limits import decode_limits
 from clipwarden.cli.options import (
     BYTES_PER_MB,
-    DEFAULT_BATCH_SIZE,
     DEFAULT_MAX_JOBS,
     DEFAULT_MAX_QUEUED_MB,
     DEFAULT_MAX_RSS_GROWTH_MB,
@@ -29,6 +28,8 @@ from clipwarden.cli.options import (
     MaxJobs,
     MaxQueuedMb,
     MaxRssGrowth,
+    PrecisionName,
+    PrecisionOption,
     data_folder,
     store_environment,
 )
@@ -41,6 +42,7 @@ from clipwarden.installation import (
 from clipwarden.installation import host_name as this_host
 from clipwarden.serve import work as run_role
 from clipwarden.served_models import model_to_hold
+from clipwarden.wanted_model import WantedModel
 from ingest.media.limits import DecodeLimits
 from ingest.queue.connection import connect
 from ingest.settings import ProcessSettings, StoreSettings, WorkerLimits
@@ -68,7 +70,7 @@ Card = Annotated[
     int | None, typer.Option(min=0, help="The number of the card that embeds.", show_default=False)
 ]
 Device = Annotated[
-    str | None, typer.Option(help="cpu, or what the card is: cuda, hpu.  [default: cuda]")
+    str | None, typer.Option(help="cpu, openvino, or what the card is: cuda, hpu.  [default: cuda]")
 ]
 
 Model = Annotated[
@@ -98,7 +100,8 @@ def work(
     card: Card = None,
     device: Device = None,
     model: Model = None,
-    batch_size: BatchSize = DEFAULT_BATCH_SIZE,
+    precision: PrecisionOption = PrecisionName.AUTO,
+    batch_size: BatchSize = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     blob_url: BlobUrl = None,
@@ -134,9 +137,10 @@ def work(
             limits=WorkerLimits(max_jobs=max_jobs, max_rss_growth_mb=max_rss_growth_mb),
         )
         if wanted is WorkRole.EMBED:
-            model_card = _model(stores, model).to_json()
+            wanted_model = model and WantedModel(model, precision.value, (place,))
+            model_card = _model(stores, wanted_model or None).to_json()
             filled = roles.embedder(
-                "embed", shared, model_card, place, batch_size, roles.usable_cores()
+                "embed", shared, model_card, place, roles.usable_cores(), batch_size
             )
         else:
             filled = _other_role(wanted, shared, max_queued_mb * BYTES_PER_MB, decoding)
@@ -169,9 +173,9 @@ def _stores(data: Path | None, environment: StoreEnvironment) -> StoreSettings:
     return installation_stores(data_folder(data), environment)
 
 
-def _model(stores: StoreSettings, name: str | None) -> ModelCard:
+def _model(stores: StoreSettings, wanted: WantedModel | None) -> ModelCard:
     with closing(connect(stores.redis_url.get_secret_value())) as redis:
-        return model_to_hold(redis, name)
+        return model_to_hold(redis, wanted)
 
 
 def _is_complete(environment: StoreEnvironment) -> bool:

@@ -55,6 +55,9 @@ ClipwardenError (prompts.errors)
         ├── SubmissionNotEnded  it has not ended, so it can't be tried again
         └── TokenReused         a request token came again with another request
 
+Beside them stands ProcessBroken, which other packages' errors are too: the process that meets one
+hands its job back and ends.
+
 Those marked so are Passing too: they pass by themselves once somebody makes room, gives us the
 rights, or the other side is back. A worker that meets one pauses with its job in hand, and goes
 on; none of the job's attempts is spent.
@@ -66,6 +69,7 @@ from ingest.errors.base import (
     IngestError,
     InvalidSampling,
     Passing,
+    ProcessBroken,
 )
 from ingest.errors.media import (
     DecoderCrashed,
@@ -159,6 +163,7 @@ __all__ = [
     "MediaUnreadable",
     "NoVideoStream",
     "Passing",
+    "ProcessBroken",
     "QueueError",
     "QueueFailed",
     "QueueFull",

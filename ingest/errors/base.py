@@ -15,6 +15,12 @@ class Passing(IngestError):
     """A shortage or an outage: the work is to wait for its end, not to fail."""
 
 
+class ProcessBroken(ClipwardenError):
+    """The process that works can't go on, whatever job it gets: another one may do the job."""
+
+    code = "process.broken"
+
+
 class InvalidSampling(IngestError):
     """The sampling is not written as we read it, or its rate is out of bounds."""
 

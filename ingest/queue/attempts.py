@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from ingest.errors import JobFailed, JobRefused, JobTimedOut, Passing
+from ingest.errors import JobFailed, JobRefused, JobTimedOut, Passing, ProcessBroken
 from ingest.queue.claims import Claim, Interrupted, Reason
 from ingest.queue.leases import Count, Outcome
 from prompts.errors import ClipwardenError
@@ -43,12 +43,16 @@ class Handler:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a job after an attempt; None for one that is no longer ours."""
+    """What becomes of a job after an attempt; None for one that is no longer ours.
+
+    `ends_process` says that the process which tried can do no other job either.
+    """
 
     outcome: Outcome | None
     count: Count = Count.NOTHING
     delay_s: float = 0.0
     was_stopped: bool = False
+    ends_process: bool = False
 
     @property
     def label(self) -> str:
@@ -74,6 +78,8 @@ _BROKEN_OFF = {
     Reason.LOST: Verdict(None),
     # While it was being given up, which waited for the database.
     Reason.TIMED_OUT: Verdict(Outcome.AGAIN),
+    # Counted as if the process had died in the middle of it: a job must not break one after another.
+    Reason.BROKEN: Verdict(Outcome.AGAIN, Count.LAPSE, ends_process=True),
 }
 
 
@@ -117,6 +123,9 @@ def _run(handler: Handler, args: object, claim: Claim, timeout_s: float) -> Clip
         if interruption.reason is not Reason.TIMED_OUT:
             raise
         return _timed_out(timeout_s)
+    except ProcessBroken as error:
+        _log.error("this process is broken", code=error.code, reason=error.message, cure=error.cure)
+        raise Interrupted(Reason.BROKEN) from error
     except Exception as error:
         return _presentable(error)
     return None

@@ -31,6 +31,7 @@ class Reason(Enum):
     LOST = "its lease lapsed, somebody else works on it"
     POSTPONED = "something that it needs is on its way"
     TIMED_OUT = "it took longer than it may"
+    BROKEN = "the process that works on it can't go on"
 
 
 class Interrupted(BaseException):

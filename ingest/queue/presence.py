@@ -35,6 +35,13 @@ class ModelOnCard(BaseModel):
     device: str
     memory_bytes: int | None = None
     """What is taken of the card's memory; None where the device has none of its own."""
+    device_name: str = ""
+    """What the device is, such as the processor's name."""
+    software: str = ""
+    """What runs the model there, with its version."""
+    precision: str = ""
+    centred_cosine: float | None = None
+    """How near its vectors were to float32 on the CPU at the start; None for just that."""
 
 
 class Presence(BaseModel):

@@ -55,6 +55,8 @@ def run_process(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         stores.close()
+    if worker.broken:
+        return EXIT_FAILED
     if worker.recycled:
         return EXIT_RECYCLED
     # RQ's loop logs what it did not foresee and returns.

@@ -78,8 +78,8 @@ class PinnedWorker(SimpleWorker):
         self._taken: Taken | None = None
         loads = any(handler.load for handler in handlers.values())
         self._ahead = Ahead(self._take, self._load, self._pulse.end_hung) if loads else None
-        # Why it ended: because of its limits, or because somebody asked it to.
-        self.recycled = self.was_told_to_stop = False
+        # Why it ended: because of its limits, because somebody asked it to, or because it broke.
+        self.recycled = self.was_told_to_stop = self.broken = False
 
     def work(self, *args: Any, **options: Any) -> bool:
         """Work until told to stop, or until a limit is reached."""
@@ -123,13 +123,16 @@ class PinnedWorker(SimpleWorker):
             with structlog.contextvars.bound_contextvars(job=job.id):
                 verdict = self._attempt(taken, run)
             self._pulse.watch(None)
-            if self._stop_requested:
+            if self._stop_requested or verdict.ends_process:
                 # Before its predecessor, which else would come after it in the queue.
                 self._hand_back_ahead()
         finally:
             self._pulse.watch(None)
             self._pulse.let_go(taken.lease)
         self._settle(taken, verdict)
+        if verdict.ends_process:
+            self.broken = self._stop_requested = True
+            return
         self._jobs_done += 1
         self._stop_at_limits()
 

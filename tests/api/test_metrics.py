@@ -139,7 +139,7 @@ def test_counters_are_the_sums_of_what_processes_added(server: Server, stores: S
         (Meter.FRAMES, "embed"): 64,
         (Meter.SECONDS, "embed"): 1.25,
         (Meter.BATCHES, MODEL_KEY): 2,
-        (Meter.BATCH_FRAMES, MODEL_KEY): 50,
+        (Meter.BATCH_PICTURES, MODEL_KEY): 50,
         (Meter.BATCH_SLOTS, MODEL_KEY): 64,
         (Meter.JOBS, "retried"): 1,
         (Meter.SUBMISSIONS, "failed"): 1,
@@ -151,7 +151,7 @@ def test_counters_are_the_sums_of_what_processes_added(server: Server, stores: S
     assert found["clipwarden_frames_total"] == [({"stage": "embed"}, 128)]
     assert found["clipwarden_stage_seconds_total"] == [({"stage": "embed"}, 2.5)]
     assert found["clipwarden_batches_total"] == [({"model": MODEL_KEY}, 4)]
-    assert found["clipwarden_batch_frames_total"] == [({"model": MODEL_KEY}, 100)]
+    assert found["clipwarden_batch_pictures_total"] == [({"model": MODEL_KEY}, 100)]
     assert found["clipwarden_batch_slots_total"] == [({"model": MODEL_KEY}, 128)]
     assert found["clipwarden_jobs_total"] == [({"outcome": "retried"}, 2)]
     assert found["clipwarden_submissions_ended_total"] == [({"status": "failed"}, 2)]

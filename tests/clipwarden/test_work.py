@@ -15,6 +15,7 @@ from clipwarden.processes import WorkerProcesses
 from clipwarden.restarts import FOR_A_RUN
 from clipwarden.roles import sampler
 from clipwarden.served_models import model_to_hold
+from clipwarden.wanted_model import WantedModel
 from ingest.claiming import claim_stores
 from ingest.queue.enqueueing import jobs_waiting
 from ingest.queue.presence import (
@@ -215,7 +216,7 @@ def test_of_several_served_models_it_takes_none_by_itself(stores: Stores) -> Non
     with pytest.raises(ModelNotServed, match="several") as caught:
         model_to_hold(stores.redis, None)
     assert "--model NAME" in caught.value.cure
-    assert model_to_hold(stores.redis, "starter") == resolve_model("starter")
+    assert model_to_hold(stores.redis, WantedModel("starter")) == resolve_model("starter")
 
 
 def test_a_served_model_that_is_another_or_missing_on_this_host_is_said(stores: Stores) -> None:

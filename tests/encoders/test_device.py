@@ -14,7 +14,7 @@ def test_the_cpu_is_always_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "gpu", "cuda:", "cuda:-1", "cuda:0x1", "hpu", "meta", "cpu:1"]
+    "name", ["", "gpu", "cuda:", "cuda:-1", "cuda:0x1", "hpux", "meta", "cpu:1"]
 )
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(DeviceUnavailable, match="no device we know"):

@@ -23,7 +23,7 @@ from tests.encoders.tiny_models import (
     vision_text_folder,
 )
 from worker.encoders.load import load_encoder
-from worker.encoders.pixels import normalise
+from worker.encoders.towers import Normalisation
 from worker.models.card import ModelCard
 from worker.models.resolve import resolve_model
 
@@ -69,7 +69,7 @@ def test_vision_text_scores_equal_those_of_transformers(tmp_path: Path) -> None:
 def test_normalised_pixels_equal_those_of_the_pil_processor(build: Builder, tmp_path: Path) -> None:
     folder = build(tmp_path / "model")
     card = resolve_model(str(folder))
-    ours = normalise(pictures(3), card, like=torch.zeros(1))
+    ours = Normalisation(card, torch.float32)(torch.from_numpy(pictures(3)))
     np.testing.assert_allclose(ours, reference_pixel_values(folder, pictures(3)), atol=1e-5)
 
 

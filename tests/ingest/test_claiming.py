@@ -164,8 +164,8 @@ def test_pixels_that_are_missing_with_their_whole_store_are_an_outage(
     submit_to(stores)
     job = embed_job()
     with pytest.raises(BlobStoreUnavailable):
-        EmbeddingJobs(wrong, FakeEncoder(), batch_size=4).load_chunk(job.model_dump())
-    assert EmbeddingJobs(stores, FakeEncoder(), batch_size=4).load_chunk(job.model_dump()) is None
+        EmbeddingJobs(wrong, FakeEncoder()).load_chunk(job.model_dump())
+    assert EmbeddingJobs(stores, FakeEncoder()).load_chunk(job.model_dump()) is None
 
 
 def test_a_process_that_starts_waits_out_an_outage_of_the_database(

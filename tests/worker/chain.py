@@ -120,7 +120,6 @@ class Chain:
 
     stores: Stores
     encoder: FakeEncoder = field(default_factory=FakeEncoder)
-    batch_size: int = 10
     max_queued_bytes: int = 2**30
 
     def submit(
@@ -187,7 +186,7 @@ class Chain:
     def handlers(self, host: str = HOST) -> dict[str, Handler]:
         """What workers do with each kind of job."""
         sampling = SamplingJobs(self.stores, host=host, max_queued_bytes=self.max_queued_bytes)
-        embedding = EmbeddingJobs(self.stores, self.encoder, self.batch_size)
+        embedding = EmbeddingJobs(self.stores, self.encoder)
         finishing = FinishingJobs(self.stores)
         return {SAMPLE: sampling.handler, **embedding.handlers, FINISH: finishing.handler}
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ingest.geometry import Geometry
 from tests.clips import BLUE, GREEN, RED, Colour
-from worker.encoders.protocol import Pixels, Vectors
+from worker.encoders.buckets import plan
+from worker.encoders.protocol import BeforeEach, Counts, Pixels, Vectors, nothing
 from worker.models.card import ModelCard, ScoreScale
 
 GREY: Colour = (128, 128, 128)
@@ -33,12 +34,13 @@ FAKE_CARD = ModelCard(
 class FakeEncoder:
     """Embeds a picture as its mean colour and a text as the colour it names.
 
-    `batches` and `texts` hold what it was asked for. The first `failures` calls with pictures
+    `batches` and `texts` hold what it was asked for. The first `failures` batches of pictures
     raise, as do all calls with a text that names no colour.
     """
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, batch_size: int = 10) -> None:
         self.failures = failures
+        self.batch_size = batch_size
         self.batches: list[int] = []
         self.texts: list[tuple[str, ...]] = []
 
@@ -52,14 +54,29 @@ class FakeEncoder:
         """Where real ones run."""
         return "cpu"
 
-    def embed_images(self, pixels: Pixels) -> Vectors:
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Any size: nothing needs to be filled up."""
+        return tuple(range(1, self.batch_size + 1))
+
+    def embed_images(self, pixels: Pixels, before_each: BeforeEach = nothing) -> Vectors:
         """Return mean colours as unit vectors: uint8 `[n, 32, 32, 3]` to float32 `[n, 3]`."""
         assert pixels.dtype == np.uint8
         assert pixels.shape[1:] == (32, 32, 3)
-        self.batches.append(len(pixels))
+        for size in plan(len(pixels), self.batch_sizes):
+            before_each()
+            self.run_batch(size)
+        return unit(pixels.mean(axis=(1, 2)))
+
+    def run_batch(self, size: int) -> None:
+        """Note that a batch of that size was run, or fail as long as it has to."""
+        self.batches.append(size)
         if len(self.batches) <= self.failures:
             raise RuntimeError("the device\nfell off the bus")
-        return unit(pixels.mean(axis=(1, 2)))
+
+    def counts(self) -> Counts:
+        """Nothing is compiled."""
+        return Counts()
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Return named colours as unit vectors, float32 `[n, 3]`."""

@@ -25,7 +25,6 @@ from ingest.tables import Sampling, Status
 from tests.clipwarden.command import wait_for
 from tests.worker.chain import EMBED_QUEUE, SAMPLE_QUEUE, Chain
 from tests.worker.fake_encoder import FAKE_CARD, FakeEncoder
-from worker.encoders.protocol import Pixels, Vectors
 from worker.tables import Embedding
 
 
@@ -37,12 +36,11 @@ class InterruptedEncoder(FakeEncoder):
         self._batch = batch
         self._act = act
 
-    def embed_images(self, pixels: Pixels) -> Vectors:
-        """Embed, and act while that batch is on the card."""
-        vectors = super().embed_images(pixels)
+    def run_batch(self, size: int) -> None:
+        """Act while that batch is on the card."""
+        super().run_batch(size)
         if len(self.batches) == self._batch:
             self._act()
-        return vectors
 
 
 @pytest.mark.parametrize("batch", [1, 3])

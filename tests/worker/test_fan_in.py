@@ -206,7 +206,7 @@ def test_a_repeated_finish_leaves_equal_rows(chain: Chain, three_scenes: Path) -
 
 def test_batches_of_another_size_give_the_same_segments(chain: Chain, three_scenes: Path) -> None:
     document = chain.analyze(three_scenes)
-    other = Chain(chain.stores, FakeEncoder(), batch_size=64)
+    other = Chain(chain.stores, FakeEncoder(batch_size=64))
     with chain.stores.database.begin() as session:
         for row in session.query(Embedding):
             session.delete(row)

@@ -80,7 +80,7 @@ def test_tiles_make_more_chunks_of_fewer_frames(
     assert chain.encoder.batches == [*[*[10] * 6, 3] * 3, 10, 10, 1]
     meters = read_meters(chain.stores.redis)
     assert meters[Meter.FRAMES, "embed"] == meters[Meter.FRAMES, "sample"] == 70
-    assert meters[Meter.BATCH_FRAMES, FAKE_CARD.key] == 210
+    assert meters[Meter.BATCH_PICTURES, FAKE_CARD.key] == 210
 
 
 STILLS: list[tuple[str, ...]] = [("red",), *[()] * 80, ("blue",), *[()] * 60, ("red", "grey")]

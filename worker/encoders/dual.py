@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 from transformers import CLIPModel, SiglipModel, VisionTextDualEncoderModel
 
-from worker.encoders.pixels import normalise
-from worker.encoders.pretrained import dtype_of, load_network, load_tokenizer
-from worker.encoders.protocol import Pixels, Vectors
+from worker.encoders.pretrained import load_network, load_tokenizer
+from worker.encoders.towers import Normalisation, Towers
 from worker.models.card import ModelCard
 from worker.models.folder import read_model_type
 
@@ -29,6 +27,16 @@ _UNUSED_POSITIONS = 2
 _TEXT_BATCH = 32
 
 
+def load_dual(card: ModelCard, dtype: torch.dtype, text_device: torch.device) -> Towers:
+    """Load both towers from `card.folder`; raises ModelError when they can't be read."""
+    model_type = read_model_type(card.folder)
+    network: Any = load_network(_NETWORKS[model_type], card.folder, dtype)
+    return Towers(
+        image=_ImageTower(network, card, dtype).eval(),
+        texts=_Texts(network, card, model_type == _SIGLIP, text_device),
+    )
+
+
 class _ImageTower(nn.Module):
     """Pixels to unit vectors: the pooled state, projected where the model has a projection.
 
@@ -36,17 +44,18 @@ class _ImageTower(nn.Module):
     `get_image_features` returns different things.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, card: ModelCard, dtype: torch.dtype) -> None:
         super().__init__()
+        self.normalisation = Normalisation(card, dtype)
         self.vision_model = network.vision_model
         self.projection = getattr(network, "visual_projection", nn.Identity())
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        pooled = self.vision_model(pixel_values=pictures).pooler_output
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        pooled = self.vision_model(pixel_values=self.normalisation(pixels)).pooler_output
         return functional.normalize(self.projection(pooled).float(), dim=1)
 
 
-class _TextTower(nn.Module):
+class _TextNetwork(nn.Module):
     """Tokens to unit vectors, in the same way."""
 
     def __init__(self, network: Any) -> None:
@@ -59,62 +68,44 @@ class _TextTower(nn.Module):
         return functional.normalize(self.projection(pooled).float(), dim=1)
 
 
-class DualEncoder:
-    """An image tower and a text tower that were trained to meet in one space."""
+class _Texts:
+    """The text tower with its tokenizer; see `TextTower`.
 
-    def __init__(self, card: ModelCard, device: torch.device) -> None:
-        """Load both towers from `card.folder`; raises ModelError when they can't be read."""
-        self._card = card
+    What is longer than the tower reads (77 tokens in CLIP, 64 in SigLIP) is cut off. A card gets
+    one shape only, for it would compile each anew.
+    """
+
+    def __init__(
+        self, network: Any, card: ModelCard, is_siglip: bool, device: torch.device
+    ) -> None:
+        self._network = _TextNetwork(network).eval().to(device)
         self._device = device
-        self._model_type = read_model_type(card.folder)
-        network: Any = load_network(
-            _NETWORKS[self._model_type], card.folder, device, dtype_of(card.precision)
-        )
-        self._image_tower = _ImageTower(network).eval()
-        self._text_tower = _TextTower(network).eval()
-        self._weight = next(network.vision_model.parameters())
+        self._dimension = card.dimension
+        self._is_siglip = is_siglip
+        self._has_one_shape = device.type != "cpu"
         self._tokenizer = load_tokenizer(card.folder)
         self._tokens_max = _tokens_max(network.config.text_config, self._tokenizer.model_max_length)
 
-    @property
-    def card(self) -> ModelCard:
-        """The model's identity."""
-        return self._card
-
-    @property
-    def device(self) -> str:
-        """Where it runs."""
-        return str(self._device)
-
-    @torch.inference_mode()
-    def embed_images(self, pixels: Pixels) -> Vectors:
-        """Embed uint8 RGB `[n, size, size, 3]` to float32 `[n, dimension]`, unit length."""
-        vectors = self._image_tower(normalise(pixels, self._card, like=self._weight))
-        return np.asarray(vectors.cpu().numpy(), dtype=np.float32)
-
-    @torch.inference_mode()
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts to float32 `[n, dimension]`, unit length, in the order given.
-
-        What is longer than the text tower reads (77 tokens in CLIP, 64 in SigLIP) is cut off.
-        """
-        vectors = np.empty((len(texts), self._card.dimension), dtype=np.float32)
+    def embed(self, texts: Sequence[str]) -> torch.Tensor:
+        """Embed texts to float32 `[n, dimension]` on the device, unit length, in order."""
+        batches = []
         for start in range(0, len(texts), _TEXT_BATCH):
-            end = start + _TEXT_BATCH
-            batch = self._text_tower(self._tokens(list(texts[start:end])))
-            vectors[start:end] = batch.cpu().numpy()
-        return vectors
+            batch = list(texts[start : start + _TEXT_BATCH])
+            missing = _TEXT_BATCH - len(batch) if self._has_one_shape else 0
+            tokens = self._tokens(batch + [""] * missing)
+            batches.append(self._network(tokens)[: len(batch)])
+        return torch.cat(batches)
 
     def _tokens(self, texts: list[str]) -> dict[str, torch.Tensor]:
-        is_siglip = self._model_type == _SIGLIP
         tokens = self._tokenizer(
-            [text.lower() for text in texts] if is_siglip else texts,
-            padding="max_length" if is_siglip else True,
+            [text.lower() for text in texts] if self._is_siglip else texts,
+            padding="max_length" if self._is_siglip or self._has_one_shape else True,
             truncation=True,
             max_length=self._tokens_max,
             return_tensors="pt",
-        ).to(self._device)
-        return {"input_ids": tokens["input_ids"]} if is_siglip else dict(tokens)
+        )
+        names = ["input_ids"] if self._is_siglip else list(tokens)
+        return {name: tokens[name].to(self._device) for name in names}
 
 
 def _tokens_max(text_config: Any, tokenizer_max: int) -> int:

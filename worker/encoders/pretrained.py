@@ -15,7 +15,6 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from worker.errors import UnsupportedModel
-from worker.models.card import Precision
 
 # position_ids count 0, 1, 2 ...: older files carry them, newer networks make them themselves.
 _NOT_WEIGHTS = ("position_ids",)
@@ -23,15 +22,8 @@ _NOT_WEIGHTS = ("position_ids",)
 _SIGLIP_NEEDS = ("SentencePiece", "protobuf")
 
 
-def dtype_of(precision: Precision) -> torch.dtype:
-    """The torch type in which a model of this precision keeps its weights."""
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-
-
-def load_network(
-    network_class: type[Any], folder: Path, device: torch.device, dtype: torch.dtype
-) -> PreTrainedModel:
-    """Load the safetensors in `folder` for inference on `device`, downloading nothing.
+def load_network(network_class: type[Any], folder: Path, dtype: torch.dtype) -> PreTrainedModel:
+    """Load the safetensors in `folder` for inference, on the CPU, downloading nothing.
 
     Raises UnsupportedModel when the files can't be read or leave any weight of the network
     unset: transformers would fill it with random numbers.
@@ -56,7 +48,7 @@ def load_network(
             f"another shape, the first is {unset[0]}.",
             "Download the model again, or save it with save_pretrained from the network it is of.",
         )
-    ready: PreTrainedModel = network.eval().requires_grad_(False).to(device)
+    ready: PreTrainedModel = network.eval().requires_grad_(False)
     return ready
 
 

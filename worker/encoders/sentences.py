@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -17,31 +18,41 @@ _BATCH = 64
 
 
 class SentenceEncoder:
-    """Turns texts into unit vectors: the mean of the last layer over each text's tokens."""
+    """Turns texts into unit vectors: the mean of the last layer over each text's tokens.
+
+    A card gets one shape only, for it would compile each anew.
+    """
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         """Load the network; raises UnsupportedModel when the files can't be read."""
         self._tokenizer = load_tokenizer(folder)
-        self._network = load_network(AutoModel, folder, device, dtype)
-        self._dimension = int(self._network.config.hidden_size)
+        self._device = device
+        self._has_one_shape = device.type != "cpu"
+        network: Any = load_network(AutoModel, folder, dtype)
+        self._network = network.to(device)
 
-    @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
-        """Embed texts to float32 `[n, dimension]` on the device, unit length, in order.
+        """Embed texts to float32 `[n, dimension]`, unit length, in order.
 
         Texts of like length share a batch, so that little is spent on padding.
         """
-        vectors = torch.empty(len(texts), self._dimension, device=self._network.device)
         by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        batches = []
         for start in range(0, len(texts), _BATCH):
-            chosen = by_length[start : start + _BATCH]
-            vectors[chosen] = self._embed_batch([texts[index] for index in chosen])
-        return vectors
+            chosen = [texts[index] for index in by_length[start : start + _BATCH]]
+            missing = _BATCH - len(chosen) if self._has_one_shape else 0
+            batches.append(self._embed_batch(chosen + [""] * missing)[: len(chosen)])
+        order = torch.tensor(by_length).argsort()
+        return torch.cat(batches)[order.to(self._device)]
 
     def _embed_batch(self, texts: list[str]) -> torch.Tensor:
         tokens = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=_TOKENS_MAX, return_tensors="pt"
-        ).to(self._network.device)
+            texts,
+            padding="max_length" if self._has_one_shape else True,
+            truncation=True,
+            max_length=_TOKENS_MAX,
+            return_tensors="pt",
+        ).to(self._device)
         states = self._network(**tokens).last_hidden_state.float()
         mask = tokens["attention_mask"].unsqueeze(-1)
         return functional.normalize((states * mask).sum(dim=1) / mask.sum(dim=1), dim=1)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from worker.encoders.efficientnet import EfficientNetLite2
-from worker.encoders.pixels import normalise
-from worker.encoders.pretrained import dtype_of
-from worker.encoders.protocol import Pixels, Vectors
 from worker.encoders.sentences import SentenceEncoder
+from worker.encoders.towers import Normalisation, Towers
 from worker.models.card import ModelCard
 from worker.models.starter import CLASSIFIER_SHA256, altered_starter, find_starter_files
 
 
-class StarterEncoder:
+def load_starter(card: ModelCard, dtype: torch.dtype, text_device: torch.device) -> Towers:
+    """Load both networks; raises ModelError when files are missing, altered or unreadable."""
+    files = find_starter_files()
+    sentences = SentenceEncoder(files.sentence_encoder, text_device, dtype)
+    names = files.class_names.read_text(encoding="utf-8").splitlines()
+    # Bare names: measured better than sentences such as "a photo of a NAME" on this side,
+    # whether the texts to be found are bare or such sentences.
+    with torch.inference_mode():
+        class_vectors = sentences.embed(names).cpu().clone()
+    classifier = _load_classifier(files.classifier).to(dtype)
+    return Towers(_ImageTower(card, dtype, classifier, class_vectors).eval(), sentences)
+
+
+class _ImageTower(nn.Module):
     """Places a picture at the mean of its likely classes' names in the space of sentences.
 
     The classifier's probabilities p(c | picture) weigh the sentence encoder's vectors of the
@@ -28,40 +38,23 @@ class StarterEncoder:
     thousand things of ImageNet and nothing of nudity.
     """
 
-    def __init__(self, card: ModelCard, device: torch.device) -> None:
-        """Load both networks; raises ModelError when files are missing, altered or unreadable."""
-        files = find_starter_files()
-        dtype = dtype_of(card.precision)
-        self._card = card
-        self._device = device
-        self._sentences = SentenceEncoder(files.sentence_encoder, device, dtype)
-        self._classifier = _load_classifier(files.classifier).to(device, dtype)
-        names = files.class_names.read_text(encoding="utf-8").splitlines()
-        # Bare names: measured better than sentences such as "a photo of a NAME" on this side,
-        # whether the texts to be found are bare or such sentences.
-        self._class_vectors = self._sentences.embed(names)
+    class_vectors: torch.Tensor
 
-    @property
-    def card(self) -> ModelCard:
-        """The model's identity."""
-        return self._card
+    def __init__(
+        self,
+        card: ModelCard,
+        dtype: torch.dtype,
+        classifier: nn.Module,
+        class_vectors: torch.Tensor,
+    ) -> None:
+        super().__init__()
+        self.normalisation = Normalisation(card, dtype)
+        self.classifier = classifier
+        self.register_buffer("class_vectors", class_vectors, persistent=False)
 
-    @property
-    def device(self) -> str:
-        """Where it runs."""
-        return str(self._device)
-
-    @torch.inference_mode()
-    def embed_images(self, pixels: Pixels) -> Vectors:
-        """Embed one batch: uint8 `[n, 260, 260, 3]` RGB to float32 `[n, 384]`, unit length."""
-        pictures = normalise(pixels, self._card, like=self._classifier.fc.weight)
-        probabilities = self._classifier(pictures).float().softmax(dim=1)
-        vectors = functional.normalize(probabilities @ self._class_vectors, dim=1)
-        return np.asarray(vectors.cpu().numpy(), dtype=np.float32)
-
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts to float32 `[n, 384]`, unit length, in the order given."""
-        return np.asarray(self._sentences.embed(texts).cpu().numpy(), dtype=np.float32)
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        logits = self.classifier(self.normalisation(pixels))
+        return functional.normalize(logits.float().softmax(dim=1) @ self.class_vectors, dim=1)
 
 
 def _load_classifier(path: Path) -> EfficientNetLite2:

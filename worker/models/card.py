@@ -10,7 +10,10 @@ from typing import Literal
 
 from ingest.geometry import Geometry
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "int8"]
+
+_QUANTISATION = 1
+"""Counts up when int8 weights come out otherwise: embeddings of both are not to be mixed."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class ModelCard:
     @property
     def key(self) -> str:
         """16 hex digits that differ whenever embeddings could: they name queues and blobs."""
-        facts = {
+        facts: dict[str, object] = {
             "kind": self.kind,
             "weights_sha256": self.weights_sha256,
             "precision": self.precision,
@@ -57,6 +60,8 @@ class ModelCard:
             "std": self.std,
             "dimension": self.dimension,
         }
+        if self.precision == "int8":
+            facts["quantisation"] = _QUANTISATION
         canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

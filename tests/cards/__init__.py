@@ -1,0 +1,1 @@
+"""What is known of cards without taking one."""

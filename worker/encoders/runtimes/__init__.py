@@ -1,0 +1,1 @@
+"""Where an image tower runs: one module per kind of device."""
