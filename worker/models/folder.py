@@ -9,7 +9,7 @@ from typing import Any
 
 from worker.errors import UnsupportedModel
 from worker.models.card import ModelCard, Precision
-from worker.models.hashing import file_sha256
+from worker.models.file_hashes import FileHashes
 from worker.models.preprocessing import read_preprocessing
 from worker.models.score_scales import score_scale_of
 
@@ -19,14 +19,14 @@ _SUPPORTED = (
     "Supported are CLIP, SigLIP, SigLIP 2 of fixed resolution, and VisionTextDualEncoder, saved "
     "in the layout of transformers."
 )
-_WEIGHTS = "model.safetensors"
-_WEIGHTS_INDEX = "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
 # transformers 5 saves a whole processor's settings as one file, older ones each part's alone.
-_PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
-_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 # One of these holds the vocabulary, whatever the kind of tokenizer.
-_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
-_TOKENIZER_FILES = (*_VOCABULARIES, "merges.txt", "tokenizer_config.json")
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
+TOKENIZER_FILES = (*VOCABULARIES, "merges.txt", "tokenizer_config.json")
 # Real ones have some kilobytes; an index of a thousand shards' tensors still fits.
 _JSON_BYTES_MAX = 4 * 1024 * 1024
 _DIMENSION_MAX = 8192
@@ -38,7 +38,11 @@ _DEFAULT_SIGLIP_HIDDEN = 768
 
 
 def folder_card(
-    folder: Path, model_id: str, revision: str | None, precision: Precision
+    folder: Path,
+    model_id: str,
+    revision: str | None,
+    precision: Precision,
+    hashes: FileHashes,
 ) -> ModelCard:
     """Read what a model is from its folder; the weights are hashed, not opened.
 
@@ -53,7 +57,7 @@ def folder_card(
         kind="dual",
         folder=folder,
         revision=revision,
-        weights_sha256=_hash_files(folder),
+        weights_sha256=_hash_files(folder, hashes),
         precision=precision,
         geometry=preprocessing.geometry,
         mean=preprocessing.mean,
@@ -69,8 +73,8 @@ def holds_model(folder: Path) -> bool:
         find_weights(folder)
     except UnsupportedModel:
         return False
-    has_preprocessor = any((folder / name).is_file() for name in _PREPROCESSORS)
-    has_vocabulary = any((folder / name).is_file() for name in _VOCABULARIES)
+    has_preprocessor = any((folder / name).is_file() for name in PREPROCESSORS)
+    has_vocabulary = any((folder / name).is_file() for name in VOCABULARIES)
     return (folder / "config.json").is_file() and has_preprocessor and has_vocabulary
 
 
@@ -81,25 +85,25 @@ def read_model_type(folder: Path) -> str:
 
 def find_weights(folder: Path) -> list[Path]:
     """The safetensors files that hold the weights, in order; raises UnsupportedModel without."""
-    if (folder / _WEIGHTS).is_file():
-        return [folder / _WEIGHTS]
-    if (folder / _WEIGHTS_INDEX).is_file():
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if (folder / WEIGHTS_INDEX).is_file():
         return _shards(folder)
-    if any((folder / name).is_file() for name in _PICKLES):
+    if any((folder / name).is_file() for name in PICKLES):
         raise UnsupportedModel(
             f"{folder} holds its weights as a pickle only, which could run any code when opened.",
             "Convert them in a place where that does no harm (from_pretrained, then "
             "save_pretrained, writes model.safetensors), or take a revision that has them.",
         )
-    raise UnsupportedModel(f"{folder} holds no {_WEIGHTS}.", _SUPPORTED)
+    raise UnsupportedModel(f"{folder} holds no {WEIGHTS}.", _SUPPORTED)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, max_bytes: int = _JSON_BYTES_MAX) -> dict[str, Any]:
     """Read one of a model's JSON files, which come from strangers; raises UnsupportedModel."""
     if not path.is_file():
         raise UnsupportedModel(f"{path.parent} holds no {path.name}.", _SUPPORTED)
     size = path.stat().st_size
-    if size > _JSON_BYTES_MAX:
+    if size > max_bytes:
         raise UnsupportedModel(
             f"{path} has {size} bytes, which no real {path.name} has.", "Download the model again."
         )
@@ -115,7 +119,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_preprocessor(folder: Path) -> tuple[Path, dict[str, Any]]:
-    alone, whole = (folder / name for name in _PREPROCESSORS)
+    alone, whole = (folder / name for name in PREPROCESSORS)
     if not alone.is_file() and whole.is_file():
         return whole, _section(read_json(whole), "image_processor")
     return alone, read_json(alone)
@@ -137,15 +141,15 @@ def _model_type(folder: Path, config: dict[str, Any]) -> str:
 
 
 def _shards(folder: Path) -> list[Path]:
-    weight_map = _section(read_json(folder / _WEIGHTS_INDEX), "weight_map")
+    weight_map = _section(read_json(folder / WEIGHTS_INDEX), "weight_map")
     names = sorted({str(name) for name in weight_map.values()})
     if not names:
-        raise UnsupportedModel(f"{folder / _WEIGHTS_INDEX} names no files.", _SUPPORTED)
+        raise UnsupportedModel(f"{folder / WEIGHTS_INDEX} names no files.", _SUPPORTED)
     for name in names:
         # The index is a stranger's: it must not point anywhere else, or at another format.
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise UnsupportedModel(
-                f"{folder / _WEIGHTS_INDEX} names {name[:100]!r}, no safetensors file beside it.",
+                f"{folder / WEIGHTS_INDEX} names {name[:100]!r}, no safetensors file beside it.",
                 "Download the model again.",
             )
         if not (folder / name).is_file():
@@ -153,20 +157,20 @@ def _shards(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def _hash_files(folder: Path) -> str:
+def _hash_files(folder: Path, hashes: FileHashes) -> str:
     """Hash everything that decides a vector: weights, network settings and tokenizer.
 
     The same weights under another config.json (its activation function, say) give other vectors.
     """
-    if not any((folder / name).is_file() for name in _VOCABULARIES):
+    if not any((folder / name).is_file() for name in VOCABULARIES):
         raise UnsupportedModel(
-            f"{folder} holds no tokenizer ({', '.join(_VOCABULARIES)}).",
+            f"{folder} holds no tokenizer ({', '.join(VOCABULARIES)}).",
             "Save the processor beside the model: processor.save_pretrained(folder).",
         )
     files = [*find_weights(folder), folder / "config.json"]
-    files += [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
+    files += [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
     try:
-        lines = [f"{file_sha256(path)}  {path.name}\n" for path in files]
+        lines = [f"{hashes.sha256(path)}  {path.name}\n" for path in files]
     except OSError as error:
         raise UnsupportedModel(
             f"{error.filename} can't be read: {error.strerror}.", "Check the file's permissions."

@@ -17,15 +17,15 @@ from worker.errors import ModelError, ModelUnavailable, UnknownModel, Unsupporte
 from worker.models.folder import holds_model
 
 # No pickles, no code, and not the same weights again in other formats or subfolders.
-_WANTED = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*.safetensors"]
+WANTED = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*.safetensors"]
 _UNWANTED = ["*/*"]
-_ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
 # Models whose main branch has pickles only, and the hub's own conversion of them.
 _CONVERTED = {"openai/clip-vit-base-patch32": "refs/pr/15"}
 
 _FETCH_BEFOREHAND = (
-    "Fetch it where there is a network (hf download {repo}) and copy the cache (HF_HOME), or name "
-    "a local folder that holds it; --model starter needs no download."
+    "Fetch it where there is a network (clipwarden models pull {repo} --to FOLDER), copy the "
+    "folder here and name it; --model starter needs no download."
 )
 
 
@@ -36,14 +36,10 @@ def fetch(repo: str, revision: str | None) -> Path:
     UnknownModel when the hub has no such model or revision, UnsupportedModel when it has but
     without safetensors.
     """
-    revisions = [revision]
-    if revision is None and repo in _CONVERTED:
-        revisions.append(_CONVERTED[repo])
-    for candidate in revisions:
-        cached = _cached(repo, candidate)
-        if cached is not None and holds_model(cached):
-            return cached
-    for candidate in revisions:
+    cached = find_cached(repo, revision)
+    if cached is not None and holds_model(cached):
+        return cached
+    for candidate in candidate_revisions(repo, revision):
         downloaded = _download(repo, candidate)
         if holds_model(downloaded):
             return downloaded
@@ -53,6 +49,19 @@ def fetch(repo: str, revision: str | None) -> Path:
         f"Name a revision that has them, such as {repo}@refs/pr/1 with a conversion, or convert "
         "the model and name its folder.",
     )
+
+
+def candidate_revisions(repo: str, revision: str | None) -> list[str | None]:
+    """The revisions to look for, the likeliest first; None is the main branch."""
+    has_conversion = revision is None and repo in _CONVERTED
+    return [revision, _CONVERTED[repo]] if has_conversion else [revision]
+
+
+def find_cached(repo: str, revision: str | None) -> Path | None:
+    """The folder of a revision in the hub's cache: a whole one, if there is none what there is."""
+    found = [_cached(repo, candidate) for candidate in candidate_revisions(repo, revision)]
+    folders = [folder for folder in found if folder is not None]
+    return next((folder for folder in folders if holds_model(folder)), next(iter(folders), None))
 
 
 def _cached(repo: str, revision: str | None) -> Path | None:
@@ -70,21 +79,36 @@ def _cached(repo: str, revision: str | None) -> Path | None:
 def _download(repo: str, revision: str | None) -> Path:
     try:
         # Asked first, for snapshot_download waits for ever on a hub that takes calls in silence.
-        HfApi().model_info(repo, revision=revision, timeout=_ANSWER_TIMEOUT_S)
+        HfApi().model_info(repo, revision=revision, timeout=ANSWER_TIMEOUT_S)
         folder = snapshot_download(
             repo,
             revision=revision,
-            allow_patterns=_WANTED,
+            allow_patterns=WANTED,
             ignore_patterns=_UNWANTED,
-            etag_timeout=_ANSWER_TIMEOUT_S,
+            etag_timeout=ANSWER_TIMEOUT_S,
         )
     except Exception as error:
-        raise _explained(repo, revision, error) from error
+        raise hub_error(repo, revision, error) from error
     return Path(folder)
 
 
-def _explained(repo: str, revision: str | None, error: Exception) -> ModelError:
-    """The hub's client raises errors of its HTTP library too, which changed between versions."""
+def hub_error(repo: str, revision: str | None, error: Exception) -> ModelError:
+    """What an error of the hub's client means where a model is not on this machine."""
+    refusal = hub_refusal(repo, revision, error)
+    if refusal is not None:
+        return refusal
+    reason = "downloads are switched off (HF_HUB_OFFLINE)"
+    if not isinstance(error, OfflineModeIsEnabled):
+        # The client raises errors of its HTTP library too, which changed between versions.
+        lines = str(error).splitlines() or [type(error).__name__]
+        reason = f"the hub gives no answer ({lines[0][:200]})"
+    return ModelUnavailable(
+        f"{repo} is not on this machine and {reason}.", _FETCH_BEFOREHAND.format(repo=repo)
+    )
+
+
+def hub_refusal(repo: str, revision: str | None, error: Exception) -> ModelError | None:
+    """The error for what the hub refuses to give; None where it did not come to an answer."""
     if isinstance(error, GatedRepoError):
         return ModelUnavailable(
             f"{repo} is open only to those who agreed to its terms.",
@@ -99,10 +123,4 @@ def _explained(repo: str, revision: str | None, error: Exception) -> ModelError:
         return UnknownModel(
             f"{repo} has no revision {revision!r}.", "Name a branch, a tag or a commit of it."
         )
-    reason = "downloads are switched off (HF_HUB_OFFLINE)"
-    if not isinstance(error, OfflineModeIsEnabled):
-        lines = str(error).splitlines() or [type(error).__name__]
-        reason = f"the hub gives no answer ({lines[0][:200]})"
-    return ModelUnavailable(
-        f"{repo} is not on this machine and {reason}.", _FETCH_BEFOREHAND.format(repo=repo)
-    )
+    return None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worker.errors import UnknownModel
 from worker.models.card import ModelCard, Precision
+from worker.models.file_hashes import FileHashes
 from worker.models.folder import folder_card
 from worker.models.starter import STARTER_ID, starter_card
 
@@ -27,22 +28,32 @@ def resolve_model(name: str, precision: Precision = "float32") -> ModelCard:
     """
     if name == STARTER_ID:
         return starter_card(precision)
-    folder = _existing_folder(name)
+    folder = existing_folder(name)
     if folder is not None:
-        return folder_card(folder, folder.name, None, precision)
-    match = _HUB_ID.fullmatch(name)
-    if match is None:
-        raise UnknownModel(f"There is no model or folder {name[:200]!r}.", _POSSIBLE)
+        return folder_card(folder, folder.name, None, precision, FileHashes.of_user())
+    repo, revision = parse_hub_id(name)
     # Here only, for it takes half a second and most runs have their model at hand.
     from worker.models.hub import fetch
 
-    repo = match["repo"]
-    folder = fetch(repo, match["revision"])
-    commit = folder.name if _COMMIT.fullmatch(folder.name) else None
-    return folder_card(folder, repo, commit, precision)
+    folder = fetch(repo, revision)
+    return folder_card(folder, repo, snapshot_commit(folder), precision, FileHashes.of_user())
 
 
-def _existing_folder(name: str) -> Path | None:
+def parse_hub_id(name: str) -> tuple[str, str | None]:
+    """Split `org/name@revision`; the revision may be missing. Raises UnknownModel."""
+    match = _HUB_ID.fullmatch(name)
+    if match is None:
+        raise UnknownModel(f"There is no model or folder {name[:200]!r}.", _POSSIBLE)
+    return match["repo"], match["revision"]
+
+
+def snapshot_commit(folder: Path) -> str | None:
+    """The commit that a folder of the hub's cache is named by."""
+    return folder.name if _COMMIT.fullmatch(folder.name) else None
+
+
+def existing_folder(name: str) -> Path | None:
+    """The folder of that name on this machine, if there is one."""
     if not name.strip():
         return None
     try:

@@ -12,7 +12,8 @@ Only `.to("hpu")` puts something on the card; numbers, speed and rounding are th
 - `FAKE_HPU_LOCKS` is the folder whose file locks play the driver's exclusive open.
 - `FAKE_HPU_CARDS` is how many modules there are, 8 if unset.
 - `FAKE_HPU_DEAD_MODULES` lists modules that can't be taken, such as `2,5`.
-- `FAKE_HPU_DIES_AFTER` is how many batches reach the card before it fails for good.
+- `FAKE_HPU_DIES_AFTER` is how many batches reach the card before it fails for good, for later
+  processes, too; as `1:40` it is module 1 alone that dies.
 """
 
 import os

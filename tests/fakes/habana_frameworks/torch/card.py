@@ -23,8 +23,9 @@ class FakeCard:
         self._locks = Path(settings["FAKE_HPU_LOCKS"])
         dead = settings.get("FAKE_HPU_DEAD_MODULES", "")
         self._dead = frozenset(int(module) for module in dead.split(",") if module)
-        dies_after = settings.get("FAKE_HPU_DIES_AFTER")
-        self._batches_left = None if dies_after is None else int(dies_after)
+        mortal, _, batches = settings.get("FAKE_HPU_DIES_AFTER", "").rpartition(":")
+        self._mortal = int(mortal) if mortal else None
+        self._batches_left = int(batches) if batches else None
         self._is_broken = False
         self._owner_pid: int | None = None
         self._lock: TextIOWrapper | None = None
@@ -54,10 +55,13 @@ class FakeCard:
 
     def use_for_batch(self) -> None:
         """Count a batch on its way to the card, which may be one too many for it."""
-        if self._batches_left is not None:
-            self._batches_left -= 1
-            self._is_broken = self._is_broken or self._batches_left < 0
         self.use()
+        if self._batches_left is not None and self._mortal in (None, self.module_id):
+            self._batches_left -= 1
+            if self._batches_left < 0:
+                self._is_broken = True
+                self._death(self.module_id).touch()
+                self.use()
 
     def record(self, *event: object) -> None:
         """Write down what was done."""
@@ -69,7 +73,7 @@ class FakeCard:
 
     def _take(self) -> None:
         for module_id in self._candidates():
-            if module_id in self._dead:
+            if module_id in self._dead or self._death(module_id).exists():
                 raise RuntimeError("synStatus=26 [Generic failure] Device acquire failed.")
             lock = self._try_lock(module_id)
             if lock is not None:
@@ -77,6 +81,9 @@ class FakeCard:
                 self.record("take", module_id)
                 return
         raise RuntimeError("synStatus=8 [Device not found] Device acquire failed.")
+
+    def _death(self, module_id: int | None) -> Path:
+        return self._locks / f"fake-hpu-{module_id}.dead"
 
     def _candidates(self) -> list[int]:
         """HLS_MODULE_ID first; without HABANA_VISIBLE_MODULES any other will do as well."""
