@@ -9,19 +9,30 @@ ENV PATH=/opt/clipwarden/bin:$PATH
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
+# The package index's own torch is the CUDA build, gigabytes that a CPU has no use for: name an
+# index that has CPU builds, and torch alone comes from there.
+ARG TORCH_INDEX_URL=""
+RUN if [ -n "$TORCH_INDEX_URL" ]; then \
+        pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX_URL" \
+            "$(grep '^torch==' requirements/constraints.txt)"; \
+    fi
 COPY prompts prompts
 COPY ingest ingest
 COPY worker worker
 COPY clipwarden clipwarden
-RUN pip install --no-cache-dir --constraint requirements/constraints.txt '.[starter,postgres,s3]' \
+ARG EXTRAS=starter,openvino,postgres,s3
+RUN pip install --no-cache-dir --constraint requirements/constraints.txt ".[$EXTRAS]" \
     && rm -rf /src
 
-# A volume takes owner and mode from the folder it covers; a missing one would become root's.
-RUN useradd --create-home --uid 1000 clipwarden \
-    && install -d -o clipwarden -g clipwarden -m 700 /home/clipwarden/data
-USER clipwarden
+# The same number in all images, for they share volumes. A volume takes owner and mode from the
+# folder it covers; a missing one would become root's.
+RUN useradd --create-home --uid 10001 clipwarden \
+    && install -d -o clipwarden -g clipwarden -m 700 /home/clipwarden/data \
+        /home/clipwarden/blobs /home/clipwarden/models
+USER 10001
 WORKDIR /home/clipwarden
-ENV CLIPWARDEN_DATA=/home/clipwarden/data
+ENV CLIPWARDEN_DATA=/home/clipwarden/data \
+    HF_HOME=/home/clipwarden/models
 VOLUME /home/clipwarden/data
 # Where `serve --host 0.0.0.0` answers.
 EXPOSE 8765

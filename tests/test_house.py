@@ -98,6 +98,9 @@ def test_what_is_installed_is_what_pyproject_asks_for() -> None:
     versions = {name.lower().replace("_", "-"): version for name, version in pins.items()}
     for line in requires("clipwarden") or []:
         requirement = Requirement(line)
+        if str(requirement.marker) == 'extra == "gaudi"':
+            # It holds transformers back, and can't stand beside what is tested.
+            continue
         name = requirement.name.lower().replace("_", "-")
         assert requirement.specifier.contains(versions[name], prereleases=True), line
 

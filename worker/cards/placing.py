@@ -41,9 +41,7 @@ def place(device: str, inherited: Mapping[str, str] = os.environ) -> Placement:
     """
     if is_gaudi(device):
         cards = {card.module_id: card for card in list_gaudi_cards()}
-        recipes = RecipeCache(user_cache_path("clipwarden", ensure_exists=True) / "hpu-recipes")
-        recipes.folder.mkdir(exist_ok=True)
-        wanted = device_environment(device, inherited, sorted(cards), recipes)
+        wanted = device_environment(device, inherited, sorted(cards), _recipe_cache())
         chosen = cards[choose_module(device, inherited, sorted(cards))]
         return Placement(_new(wanted, inherited), _near(chosen.address))
     wanted = device_environment(device, inherited)
@@ -73,6 +71,16 @@ def all_devices(names: Iterable[str]) -> tuple[str, ...]:
             f"{', '.join(sorted(twice))} is named twice.", "One process embeds on one card."
         )
     return tuple(devices)
+
+
+def _recipe_cache() -> RecipeCache | None:
+    """A folder for compiled graphs; None where nothing can be kept, which costs time only."""
+    folder = user_cache_path("clipwarden") / "hpu-recipes"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return RecipeCache(folder)
 
 
 def _new(wanted: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:

@@ -53,7 +53,13 @@ def _version_of_nncf() -> str:
 
 def _convert(card: ModelCard, folder: Path) -> None:
     """In a process of its own: converting takes memory that an embedder would keep for good."""
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceUnavailable(
+            f"{folder.parent}, where converted models are kept, can't be made: {error.strerror}.",
+            "Set XDG_CACHE_HOME to a folder that can be written, or use --device cpu.",
+        ) from error
     request = json.dumps({"card": card.to_json(), "folder": os.fspath(folder)})
     try:
         done = subprocess.run(
