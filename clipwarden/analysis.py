@@ -21,8 +21,6 @@ from clipwarden.processes import WorkerProcesses
 from clipwarden.queue_server import running_server
 from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
 from clipwarden.sampling_hosts import samples_on
-from clipwarden.served_models import require_served
-from clipwarden.wanted_model import WantedModel
 from ingest.claiming import claim_stores, join_stores
 from ingest.endings import cancel_runs
 from ingest.errors import MediaError
@@ -178,19 +176,6 @@ class Analysis:
             sampling=sampling_info(request.sampling, request.geometry.name),
         )
         return Finished(index, document, None)
-
-
-def analysis_model(
-    folder: DataFolder, environment: StoreEnvironment, wanted: WantedModel
-) -> ModelCard:
-    """The model of a name: of those that the folder's running service holds, if there is one.
-
-    Raises ModelNotServed; without a service UnknownModel, ModelUnavailable, UnsupportedModel.
-    """
-    if served_queue(folder) is None:
-        return wanted.resolve()
-    with joined_stores(folder, environment) as stores:
-        return require_served(stores.redis, wanted)
 
 
 def running_analysis(

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from redis import Redis
 
+from clipwarden.data_folder import DataFolder
 from clipwarden.errors import ModelNotServed
+from clipwarden.installation import StoreEnvironment, served_queue
+from clipwarden.joining import joined_stores
 from clipwarden.wanted_model import WantedModel
 from ingest.queue.presence import models_served, read_presences
 from worker.errors import ModelError
@@ -63,6 +66,19 @@ def require_served(redis: Redis, wanted: WantedModel) -> ModelCard:
             f"{cure}ive this run a folder of its own with --data DIR.",
         )
     return found
+
+
+def analysis_model(
+    folder: DataFolder, environment: StoreEnvironment, wanted: WantedModel
+) -> ModelCard:
+    """The model of a name: of those that the folder's running service holds, if there is one.
+
+    Raises ModelNotServed; without a service UnknownModel, ModelUnavailable, UnsupportedModel.
+    """
+    if served_queue(folder) is None:
+        return wanted.resolve()
+    with joined_stores(folder, environment) as stores:
+        return require_served(stores.redis, wanted)
 
 
 def model_to_hold(redis: Redis, wanted: WantedModel | None) -> ModelCard:

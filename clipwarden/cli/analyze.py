@@ -14,7 +14,6 @@ from clipwarden.analysis import (
     Analysis,
     AnalysisSettings,
     Finished,
-    analysis_model,
     running_analysis,
 )
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, succeeds
@@ -55,6 +54,7 @@ from clipwarden.data_folder import DataFolder
 from clipwarden.installation import host_name as this_host
 from clipwarden.intake import Input
 from clipwarden.run_report import write_report
+from clipwarden.served_models import analysis_model
 from clipwarden.wanted_model import WantedModel
 from ingest.media.spec import SamplingSpec
 from ingest.sources.limits import FetchLimits

@@ -105,9 +105,7 @@ def serve(
 
       clipwarden serve --model starter --samplers 2 --keep-media 30d
 
-      clipwarden serve --device cuda:all --log-format json
-
-      clipwarden serve --device hpu:0 --device hpu:1
+      clipwarden serve --device cuda:all --device openvino --log-format json
     """
     try:
         devices = all_devices(device)

@@ -78,7 +78,7 @@ _BROKEN_OFF = {
     Reason.LOST: Verdict(None),
     # While it was being given up, which waited for the database.
     Reason.TIMED_OUT: Verdict(Outcome.AGAIN),
-    # Counted as if the process had died in the middle of it: a job must not break one after another.
+    # Counted as if the process had died in the middle of it.
     Reason.BROKEN: Verdict(Outcome.AGAIN, Count.LAPSE, ends_process=True),
 }
 

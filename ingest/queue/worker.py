@@ -236,14 +236,9 @@ class PinnedWorker(SimpleWorker):
 
     def _settle(self, taken: Taken, verdict: Verdict) -> None:
         outcome, label = verdict.outcome, "lost"
+        count, delay_s = verdict.count, verdict.delay_s
         if outcome is not None and self._persist(
-            lambda: settle(
-                self.connection,
-                taken.lease,
-                outcome,
-                count=verdict.count,
-                delay_s=verdict.delay_s,
-            )
+            lambda: settle(self.connection, taken.lease, outcome, count=count, delay_s=delay_s)
         ):
             label = verdict.label
         add_to_meters(self.connection, {(Meter.JOBS, label): 1})
