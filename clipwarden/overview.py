@@ -78,7 +78,10 @@ class SubmissionInfo(_Part):
 
 
 class WorkerInfo(_Part):
-    """One process at work; `paused` is the code of what it waits out."""
+    """One process at work; `paused` is the code of what it waits out.
+
+    `centred_cosine` is how near its device came to float32 on the CPU when it started.
+    """
 
     name: str
     role: str
@@ -88,6 +91,10 @@ class WorkerInfo(_Part):
     jobs_done: int
     model: str | None
     device: str | None
+    precision: str | None = None
+    device_name: str | None = None
+    software: str | None = None
+    centred_cosine: float | None = None
 
 
 class QueueInfo(_Part):
@@ -213,6 +220,10 @@ def _worker(presence: Presence) -> WorkerInfo:
         jobs_done=presence.jobs_done,
         model=None if model is None else model.id,
         device=None if model is None else model.device,
+        precision=None if model is None else model.precision,
+        device_name=None if model is None else model.device_name,
+        software=None if model is None else model.software,
+        centred_cosine=None if model is None else model.centred_cosine,
     )
 
 

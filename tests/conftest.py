@@ -45,6 +45,14 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def a_cache_of_our_own() -> Iterator[None]:
+    """Keep converted models out of the developer's cache, and between runs of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(Path(__file__).parents[1] / ".cache" / "tests"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def interrupts_are_heard() -> None:
     """Undo what a shell does to jobs in the background: they, and all they start, ignore Ctrl-C."""
     for number in (signal.SIGINT, signal.SIGHUP):

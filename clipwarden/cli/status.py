@@ -67,10 +67,11 @@ def status(
 
     JSON has the keys `schema`, `counts` by status, `queues` by role (`waiting`, `running`,
     `scheduled` for another try, `dead`), `workers` (`name`, `role`, `host`, `state`, `paused`,
-    `jobs_done`, `model`, `device`) and `submissions`: `id`, `source`, `status`, `priority`,
-    `model`, `model_key`, `model_served`, `sampling`, `media_sha256`, `host`, `created_at`,
-    `finished_at`, `progress` (`frames_sampled`, `frames_embedded`, `frames_estimated`,
-    `frames_per_s`, `left_s`; null once ended) and `error` (`code`, `message`, `cure`, or null).
+    `jobs_done`, `model`, `device`, `precision`, `device_name`, `software`, `centred_cosine`) and
+    `submissions`: `id`, `source`, `status`, `priority`, `model`, `model_key`, `model_served`,
+    `sampling`, `media_sha256`, `host`, `created_at`, `finished_at`, `progress`
+    (`frames_sampled`, `frames_embedded`, `frames_estimated`, `frames_per_s`, `left_s`; null once
+    ended) and `error` (`code`, `message`, `cure`, or null).
 
     Examples:
 

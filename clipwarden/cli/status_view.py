@@ -84,9 +84,13 @@ def _workers(workers: Sequence[WorkerInfo]) -> list[RenderableType]:
         table.add_column(overflow="fold")
     for one in workers:
         state = f"{one.state}: {one.paused}" if one.paused else one.state
-        model = f"{one.model} on {one.device}" if one.model else ""
+        facts = (f"{one.model} on {one.device}" if one.model else "", one.precision)
         style = "yellow" if one.paused else ""
-        table.add_row(*(Text(words) for words in (one.role, one.host)), Text(state, style), model)
+        table.add_row(
+            *(Text(words) for words in (one.role, one.host)),
+            Text(state, style),
+            ", ".join(filter(None, facts)),
+        )
     return [table]
 
 

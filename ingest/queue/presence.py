@@ -41,7 +41,8 @@ class ModelOnCard(BaseModel):
     """What runs the model there, with its version."""
     precision: str = ""
     centred_cosine: float | None = None
-    """How near its vectors were to float32 on the CPU at the start; None for just that."""
+    """How near its vectors were to float32 on the CPU at the start, as the worst cosine about the
+    mean; None for just that."""
 
 
 class Presence(BaseModel):

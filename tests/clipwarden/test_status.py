@@ -72,7 +72,11 @@ def announce(stores: Stores, role: str, **facts: Any) -> None:
 
 def announce_everybody(stores: Stores) -> None:
     model = ModelOnCard(
-        key=FAKE_CARD.key, id=FAKE_CARD.id, card=FAKE_CARD.to_json(), device="cuda:3"
+        key=FAKE_CARD.key,
+        id=FAKE_CARD.id,
+        card=FAKE_CARD.to_json(),
+        device="cuda:3",
+        precision="bfloat16",
     )
     announce(stores, "sample", state=State.PAUSED, paused="blob.store_full")
     announce(stores, "embed", model=model)

@@ -25,6 +25,7 @@ def _make_overlay() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a suite of its own, which converts every model for OpenVINO
 def test_dual_encoders_and_the_starter_work_on_transformers_4_55() -> None:
     _make_overlay()
     here = Path(__file__).parent
