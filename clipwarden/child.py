@@ -95,7 +95,7 @@ class Child:
                 errors="replace",
                 # Ctrl-C reaches this process alone, which then stops the others in order.
                 start_new_session=True,
-                env=_environment(role),
+                env=environment_of(role),
             )
         assert process.stdin is not None
         # Escaped to ASCII: the two ends need not agree on an encoding.
@@ -188,7 +188,8 @@ class Child:
         self._spoke.set()
 
 
-def _environment(role: Role) -> dict[str, str]:
+def environment_of(role: Role) -> dict[str, str]:
+    """The environment that a role's process is started with."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -45,10 +45,12 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def a_cache_of_our_own() -> Iterator[None]:
-    """Keep converted models out of the developer's cache, and between runs of the tests."""
+def a_home_of_our_own() -> Iterator[None]:
+    """Keep converted models out of the developer's folders, and between runs of the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(Path(__file__).parents[1] / ".cache" / "tests"))
+        own = Path(__file__).parents[1] / ".cache" / "tests"
+        patch.setenv("XDG_CACHE_HOME", str(own))
+        patch.setenv("XDG_DATA_HOME", str(own / "data"))
         yield
 
 

@@ -72,6 +72,7 @@ def test_no_package_is_a_grab_bag(package: str) -> None:
         "clipwarden.analysis",
         "ingest.sampler",
         "ingest.media.child",
+        "ingest.media.pictures_child",
         "clipwarden.api.server",
         "worker.finisher",
         "worker.keeper",

@@ -11,6 +11,7 @@ ClipwardenError (prompts.errors)
     └── ModelError
         ├── UnknownModel        no such id, folder or extra on this machine
         ├── UnsupportedModel    files are there but not of a kind we can run safely
+        ├── ModelUncalibrated   int8 is asked for, but the pictures for it are missing
         └── ModelUnavailable    the hub can't be reached and the files are not in its cache
 """
 
@@ -80,6 +81,12 @@ class UnsupportedModel(ModelError):
     """The folder holds something else than a dual encoder with safetensors weights."""
 
     code = "model.unsupported"
+
+
+class ModelUncalibrated(ModelError):
+    """The model is to run in int8, but was shown no pictures to take its ranges from."""
+
+    code = "model.uncalibrated"
 
 
 class ModelUnavailable(ModelError):

@@ -31,13 +31,17 @@ _FLOAT = np.dtype("<f4")
 
 
 class VectorSettings(BaseModel):
-    """What the process needs; `model_card` is the JSON of a ModelCard."""
+    """What the process needs; `model_card` is the JSON of a ModelCard.
+
+    `cpus` are the processors near the card, which it is to run on; without any it takes all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_card: str
     device: str
     batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
+    cpus: tuple[int, ...] = ()
 
 
 def write_message(out: IO[bytes], kind: bytes, payload: bytes | memoryview) -> None:

@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+from contextlib import suppress
 from typing import BinaryIO
 
 from prompts.errors import ClipwardenError
@@ -39,6 +40,10 @@ def main() -> int:
     out = _take_stdout()
     source = sys.stdin.buffer
     settings = VectorSettings.model_validate_json(source.readline())
+    if settings.cpus:
+        # A container may have taken some away since they were chosen.
+        with suppress(OSError):
+            os.sched_setaffinity(0, settings.cpus)
     try:
         encoder, _ = start_encoder(
             ModelCard.from_json(settings.model_card),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from clipwarden.cli.calibrate import calibrate
 from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED, print_error
 from clipwarden.cli.model_progress import FetchBar, HashLine
 from clipwarden.cli.models_view import model_facts, print_models, print_verified, verified_facts
@@ -33,6 +34,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
+
+app.command()(calibrate)
 
 HubNames = Annotated[
     list[str],

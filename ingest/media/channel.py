@@ -46,7 +46,12 @@ class ChildChannel:
     """
 
     def __init__(
-        self, command: Sequence[str], source: str, geometry: Geometry, limits: DecodeLimits
+        self,
+        command: Sequence[str],
+        source: str,
+        geometry: Geometry,
+        limits: DecodeLimits,
+        stdin: int = subprocess.PIPE,
     ) -> None:
         self._source = source
         self._geometry = geometry
@@ -56,7 +61,7 @@ class ChildChannel:
         self._stderr = bytearray()
         self._process = subprocess.Popen(
             command,
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
@@ -96,6 +101,20 @@ class ChildChannel:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+    def kill(self) -> None:
+        """End the child from another thread: whoever reads its answers is told that it died."""
+        self._process.kill()
+
+    def next_file(self, source: str) -> None:
+        """Name the file that answers are of from now on; the time waited for counts anew.
+
+        Raises DecoderCrashed where more has come than the answers for the file before.
+        """
+        if self._received or any(key.fd == self._out for key, _ in self._selector.select(0)):
+            raise self.nonsense("more than was asked for, or its end")
+        self._source = source
+        self._waited_s = 0.0
 
     def send(self, line: bytes) -> None:
         """Write the request; stdin stays open, for its end tells the child that we are gone."""

@@ -7,6 +7,7 @@ the wire (sender.py).
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -91,6 +92,9 @@ class FileDecoder:
             for planned in self._plan.add(packet):
                 self._decode(planned)
             self._tick()
+            if self._clock.shown >= (self._request.stop_after or math.inf):
+                self._packets.reach.is_left_early = True
+                break
         for planned in self._plan.rest():
             self._decode(planned)
         for frame in self._decoder.decode(None, "decode"):
@@ -192,7 +196,8 @@ class FileDecoder:
     def _send_facts(self, frame: VideoFrame) -> None:
         stream = self._stream
         width, height = displayed_size(frame, self._pictures.pixel_aspect)
-        guess = estimate(self._container, stream, self._second_container)
+        reopen = None if self._request.stop_after else self._second_container
+        guess = estimate(self._container, stream, reopen)
         frames = None
         if guess.duration_us is not None:
             frames = self._request.sampling.estimated_frames(

@@ -98,14 +98,22 @@ class DecodeSession:
         )
         try:
             self._channel.send(request.to_line())
-            kind, payload = self._next_message()
-            if kind != wire.FACTS:
-                raise self._channel.nonsense(f"a message of kind {kind!r} before the facts")
-            self._facts = read_facts(payload, self._channel)
+            self.listen(self._channel)
         except BaseException:
             self._channel.close()
             raise
         return self
+
+    def listen(self, channel: ChildChannel) -> None:
+        """Take the facts from a child that was asked already, and then, iterated, its frames.
+
+        Whoever made the channel ends it. Raises the MediaError that says why there are none.
+        """
+        self._channel = channel
+        kind, payload = self._next_message()
+        if kind != wire.FACTS:
+            raise channel.nonsense(f"a message of kind {kind!r} before the facts")
+        self._facts = read_facts(payload, channel)
 
     def __exit__(
         self,

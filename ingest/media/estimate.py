@@ -38,15 +38,18 @@ class Estimate:
 def estimate(
     container: InputContainer,
     stream: VideoStream,
-    reopen: Callable[[], AbstractContextManager[InputContainer]],
+    reopen: Callable[[], AbstractContextManager[InputContainer]] | None,
 ) -> Estimate:
     """Ask the header and the index; where the header is silent, look at packets for a second.
 
-    That look is at a second container, so that the first one's position stays.
+    That look is at a second container, so that the first one's position stays; there is none
+    where that can't be had.
     """
     duration_us = _header_duration_us(container, stream)
     if duration_us is not None:
         return Estimate(duration_us, _indexed_keyframes(stream, duration_us))
+    if reopen is None:
+        return Estimate(None, None)
     try:
         with reopen() as second:
             return _look_at_packets(second, stream.index)

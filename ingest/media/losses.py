@@ -149,6 +149,8 @@ class Reach:
 
     file_is_cut_short = False
     """Whether the file ends inside its own structure, whatever its header says of time."""
+    is_left_early = False
+    """Whether the rest was not asked for: then nothing is missing."""
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._declared_s = _declared_s(container, stream)
@@ -172,7 +174,7 @@ class Reach:
     @property
     def falls_short(self) -> bool:
         """Whether the file was cut off, or its header promises clearly more than there is."""
-        return self.file_is_cut_short or self._is_behind
+        return not self.is_left_early and (self.file_is_cut_short or self._is_behind)
 
     @property
     def _is_behind(self) -> bool:

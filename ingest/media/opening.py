@@ -1,9 +1,8 @@
-"""Opens an untrusted file for demuxing and chooses its video; runs in the decoding process."""
+"""Opens an untrusted file's container and chooses its video; runs in the decoding process."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,16 +13,13 @@ from av.video.stream import VideoStream
 
 from ingest.errors import (
     LiveSource,
-    MediaEmpty,
     MediaError,
-    MediaIsFolder,
-    MediaNotFound,
     MediaTruncated,
     MediaUnreadable,
     NoVideoStream,
 )
 from ingest.media.encryption import is_encrypted
-from ingest.media.refusals import out_of_memory, too_many_bytes, too_many_pixels, too_many_streams
+from ingest.media.refusals import out_of_memory, too_many_pixels, too_many_streams
 from ingest.media.signatures import (
     HEAD_BYTES,
     IMAGE_HEAD_BYTES,
@@ -47,32 +43,6 @@ TAKEN = (
 )
 _COPY_AGAIN = "Copy or download it again; if that is all there is, repair it with another program."
 _FFMPEG_MAX_STREAMS = 1000
-
-
-def open_file(request: DecodeRequest) -> int:
-    """Open the file by its path, for reading, and return the descriptor.
-
-    Raises MediaNotFound, MediaIsFolder, MediaEmpty, TooManyBytes, and MediaUnreadable for pipes
-    and devices, none of which can make this wait.
-    """
-    name = request.source
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    try:
-        descriptor = os.open(request.path, flags)
-        status = os.fstat(descriptor)
-    except OSError as error:
-        raise opening_error(error, request) from error
-    if stat.S_ISDIR(status.st_mode):
-        raise opening_error(IsADirectoryError(), request)
-    if not stat.S_ISREG(status.st_mode):
-        raise MediaUnreadable(
-            f"{name}: a pipe, socket or device, not a file.", "Store the video as a file first."
-        )
-    if status.st_size == 0:
-        raise MediaEmpty(f"{name}: an empty file.", "Copy or download it again.")
-    if status.st_size > request.limits.max_bytes:
-        raise too_many_bytes(request, status.st_size)
-    return descriptor
 
 
 @contextmanager
@@ -119,14 +89,6 @@ def opening_error(error: BaseException, request: DecodeRequest) -> MediaError:
     match error:
         case MemoryError():
             return out_of_memory(request)
-        case FileNotFoundError():
-            return MediaNotFound(f"{name}: no such file.", "Check the path.")
-        case PermissionError():
-            return MediaNotFound(f"{name}: may not be read.", "Give this user read permission.")
-        case IsADirectoryError():
-            return MediaIsFolder(
-                f"{name}: a folder, not a video file.", "Name the video files in it."
-            )
         case _ if request.descriptor >= 0 and is_cut_short(request.descriptor):
             return cut_short(request)
         case _:

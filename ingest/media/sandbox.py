@@ -44,9 +44,10 @@ class Walls:
 NO_WALLS = Walls(no_new_privs=False, no_capabilities=False, landlock_abi=0, seccomp=False)
 
 
-def enter_sandbox() -> Walls:
+def enter_sandbox(*, receives_files: bool = False) -> Walls:
     """Close every wall that this system offers, for good, and say which stand.
 
+    With `receives_files` one gate stays: messages with open files can be received on descriptor 0.
     Call it before the process has a second thread: Landlock and capabilities are a thread's own.
     """
     if not sys.platform.startswith("linux"):
@@ -58,7 +59,7 @@ def enter_sandbox() -> Walls:
         no_capabilities=_drop_capabilities(libc),
         landlock_abi=landlock.install(libc),
         # The last: it takes away the calls that the others are made by.
-        seccomp=seccomp.install(libc),
+        seccomp=seccomp.install(libc, receives_files=receives_files),
     )
 
 

@@ -72,6 +72,7 @@ class Architecture:
     prlimit64: int
     newfstatat: int
     statx: int
+    recvmsg: int
     plain: tuple[int, ...]
     has_x32: bool = False
 
@@ -84,9 +85,9 @@ def this_architecture() -> Architecture | None:
     plain = tuple(int(entry.partition(":")[2]) for entry in _PLAIN[machine].split())
     if machine == "x86_64":
         return Architecture(
-            0xC000_003E, 317, 56, 9, 10, 157, 16, 72, 234, 302, 262, 332, plain, has_x32=True
+            0xC000_003E, 317, 56, 9, 10, 157, 16, 72, 234, 302, 262, 332, 47, plain, has_x32=True
         )
-    return Architecture(0xC000_00B7, 277, 220, 222, 226, 167, 29, 25, 131, 261, 79, 291, plain)
+    return Architecture(0xC000_00B7, 277, 220, 222, 226, 167, 29, 25, 131, 261, 79, 291, 212, plain)
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,16 @@ def conditions(numbers: Architecture, pid: int) -> list[tuple[int, list[Conditio
     ]
 
 
-def program(numbers: Architecture, pid: int) -> bytes:
+def receiving(numbers: Architecture) -> tuple[int, list[Condition]]:
+    """The call by which a process that decodes many files is handed each: on its stdin alone."""
+    return numbers.recvmsg, [Condition(0, 0xFFFF_FFFF, (0,))]
+
+
+def program(numbers: Architecture, pid: int, *, receives_files: bool = False) -> bytes:
     """Return the filter as an array of `struct sock_filter`, for the process of that id."""
+    conditional = conditions(numbers, pid)
+    if receives_files:
+        conditional.append(receiving(numbers))
     code = [
         _step(_LOAD, _ARCHITECTURE_AT),
         _step(_IF_EQUAL, numbers.audit_number, then=1),
@@ -141,7 +150,7 @@ def program(numbers: Architecture, pid: int) -> bytes:
         code += [_step(_IF_ANY_BIT, _X32_BIT, otherwise=1), _step(_RETURN, _REFUSE | errno.EPERM)]
     for number in numbers.plain:
         code += [_step(_IF_EQUAL, number, otherwise=1), _step(_RETURN, _ALLOW)]
-    for number, tests in conditions(numbers, pid):
+    for number, tests in conditional:
         checked = [step for test in tests for step in _check(test)]
         checked.append(_step(_RETURN, _ALLOW))
         code += [_step(_IF_EQUAL, number, otherwise=len(checked)), *checked]
@@ -153,12 +162,12 @@ def program(numbers: Architecture, pid: int) -> bytes:
     return b"".join(code)
 
 
-def install(libc: ctypes.CDLL) -> bool:
+def install(libc: ctypes.CDLL, *, receives_files: bool = False) -> bool:
     """Put the filter on every thread of this process; says False where the kernel refuses."""
     numbers = this_architecture()
     if numbers is None:
         return False
-    code = program(numbers, os.getpid())
+    code = program(numbers, os.getpid(), receives_files=receives_files)
     steps = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog: a count of steps, and after its padding where they are.
     described = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(steps))

@@ -40,7 +40,8 @@ THUMBNAIL_WIDTH_PX = 320
 class DecodeRequest:
     """One file to decode; `source` is the name that messages give it, already printable.
 
-    `descriptor` is the open file, once the decoding process has it; it is never sent.
+    `descriptor` is the open file, once the decoding process has it; after `stop_after` shown
+    frames the rest is left alone, and the summary is of these. Neither is ever sent.
     """
 
     path: str
@@ -49,6 +50,7 @@ class DecodeRequest:
     geometry: Geometry
     limits: DecodeLimits
     descriptor: int = -1
+    stop_after: int | None = None
 
     def to_line(self) -> bytes:
         """Serialise to one line of ASCII JSON."""

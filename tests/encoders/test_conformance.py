@@ -19,6 +19,7 @@ from worker.encoders.buckets import plan, static_sizes
 from worker.encoders.load import load_encoder
 from worker.encoders.parity import require_parity
 from worker.encoders.protocol import Encoder, Pixels, Vectors
+from worker.models.calibration import store_calibration
 from worker.models.card import ModelCard, Precision
 from worker.models.precision import cpu_flags, has_bfloat16
 from worker.models.resolve import resolve_model
@@ -69,6 +70,9 @@ def card(case: Case, tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
     name = case.model
     if name in _FOLDERS:
         name = str(_FOLDERS[name](tmp_path_factory.mktemp("models") / name))
+    if case.precision == "int8":
+        exact = resolve_model(name)
+        return store_calibration(exact, pictures(24, exact.geometry.size_px))
     return resolve_model(name, case.precision)
 
 

@@ -14,8 +14,8 @@ import pytest
 from ingest.geometry import Geometry
 from ingest.media import strategy, wire
 from ingest.media.decode import decode_file
+from ingest.media.files import open_file
 from ingest.media.limits import DecodeLimits
-from ingest.media.opening import open_file
 from ingest.media.packets import PacketDecoder
 from ingest.media.spec import SamplingSpec
 

@@ -16,7 +16,8 @@ from worker.encoders.protocol import Encoder, Pixels, Vectors
 from worker.encoders.towers import Towers
 from worker.encoders.towers_of import load_towers
 from worker.errors import DeviceWrong
-from worker.models.card import Precision
+from worker.models.calibration import calibration_pictures
+from worker.models.card import ModelCard, Precision
 
 _PICTURES = 16
 _BATCH = 8
@@ -52,7 +53,7 @@ def require_parity(encoder: Encoder) -> Parity:
     ten between them. Raises DeviceWrong, and ModelError where the model can't be read again.
     """
     card, cpu = encoder.card, torch.device("cpu")
-    pixels = probe_pictures(_PICTURES, card.geometry.size_px)
+    pixels = _pictures(card)
     pictures, texts = _reference(load_towers(card, torch.float32, cpu), pixels)
     limit = _FLOAT32_LIMIT if card.precision == "float32" else _INT8_LIMIT
     if card.precision == "bfloat16":
@@ -96,6 +97,13 @@ def _compared(
     if not moved <= _PLACE_LIMIT:
         return raw_mean, float("nan")
     return raw_mean, float(centred_cosines(vectors[:_PICTURES], reference).min())
+
+
+def _pictures(card: ModelCard) -> Pixels:
+    """Drawn ones, or of those that int8 was made by: it is right for their like only."""
+    if card.precision == "int8":
+        return calibration_pictures(card)[:_PICTURES]
+    return probe_pictures(_PICTURES, card.geometry.size_px)
 
 
 @torch.inference_mode()

@@ -33,7 +33,8 @@ class ModelCard:
 
     `id` is what the user asked for ("starter", a hub id, a folder's name); `folder` is where
     its files lie on this machine and is left out of the key, for the same weights elsewhere
-    are the same model. `mean` and `std` normalise RGB in 0..1, per channel.
+    are the same model. `mean` and `std` normalise RGB in 0..1, per channel. `calibration_sha256`
+    is of the pictures that int8 was made by, None in other precisions.
     """
 
     id: str
@@ -47,6 +48,7 @@ class ModelCard:
     std: tuple[float, float, float]
     dimension: int
     score_scale: ScoreScale
+    calibration_sha256: str | None = None
 
     @property
     def key(self) -> str:
@@ -61,7 +63,7 @@ class ModelCard:
             "dimension": self.dimension,
         }
         if self.precision == "int8":
-            facts["quantisation"] = _QUANTISATION
+            facts |= {"quantisation": _QUANTISATION, "calibration": self.calibration_sha256}
         canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

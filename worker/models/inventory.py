@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
 
 from huggingface_hub import constants
 
-from worker.errors import ModelError, UnknownModel, UnsupportedModel
+from worker.errors import ModelError, ModelUncalibrated, UnknownModel, UnsupportedModel
+from worker.models.calibration import calibrated
 from worker.models.card import ModelCard, Precision
 from worker.models.file_hashes import FileHashes
 from worker.models.folder import find_weights, folder_card
@@ -41,9 +42,15 @@ class LocalModel:
 
 
 def keys_by_precision(card: ModelCard) -> dict[str, str]:
-    """The key of a model in each precision it could be run in: each gives other vectors."""
-    precisions: tuple[Precision, ...] = get_args(Precision)
-    return {precision: replace(card, precision=precision).key for precision in precisions}
+    """The key of a model in each precision it could be run in: each gives other vectors.
+
+    int8 is one of them once it was calibrated here.
+    """
+    floats: tuple[Precision, ...] = ("float32", "bfloat16")
+    keys = {precision: replace(card, precision=precision).key for precision in floats}
+    with suppress(ModelUncalibrated):
+        keys["int8"] = calibrated(card).key
+    return {str(precision): key for precision, key in keys.items()}
 
 
 def local_models(hashes: FileHashes) -> Iterator[LocalModel]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from worker.errors import UnknownModel
+from worker.models.calibration import calibrated
 from worker.models.card import ModelCard, Precision
 from worker.models.file_hashes import FileHashes
 from worker.models.folder import folder_card
@@ -24,8 +25,14 @@ def resolve_model(name: str, precision: Precision = "float32") -> ModelCard:
 
     `name` is `starter`, a folder in the layout of transformers, or a hub id (`org/name`,
     `org/name@revision`); a folder of that name goes before the hub. Raises UnknownModel,
-    ModelUnavailable or UnsupportedModel.
+    ModelUnavailable, UnsupportedModel, or ModelUncalibrated for an int8 that was never made.
     """
+    if precision == "int8":
+        return calibrated(_resolve(name, "float32"))
+    return _resolve(name, precision)
+
+
+def _resolve(name: str, precision: Precision) -> ModelCard:
     if name == STARTER_ID:
         return starter_card(precision)
     folder = existing_folder(name)

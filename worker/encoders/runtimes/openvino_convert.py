@@ -20,9 +20,11 @@ from torch import nn
 
 from worker.encoders.probes import probe_pictures
 from worker.encoders.towers_of import load_towers
+from worker.models.calibration import calibration_pictures
 from worker.models.card import ModelCard
 
-_CALIBRATION_PICTURES = 64
+# What stands around the network proper: in 8 bits these lose much and save nothing.
+_KEPT_FLOAT = ("Divide", "MatMul", "Multiply", "Power", "ReduceL2", "ReduceSum", "Subtract")
 
 
 def convert(card: ModelCard, folder: Path) -> None:
@@ -30,7 +32,7 @@ def convert(card: ModelCard, folder: Path) -> None:
     tower = load_towers(card, torch.float32, torch.device("cpu")).image
     model = _traced(tower, card.geometry.size_px)
     if card.precision == "int8":
-        model = _quantised(model, card.geometry.size_px)
+        model = _quantised(model, card)
     made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
         openvino.save_model(model, made / "model.xml", compress_to_fp16=False)
@@ -50,23 +52,26 @@ def _traced(tower: nn.Module, size_px: int) -> openvino.Model:
         return openvino.convert_model(tower, example_input=example, input=[shape])
 
 
-def _quantised(model: openvino.Model, size_px: int) -> openvino.Model:
-    """Post-training quantisation of weights and activations to 8 bits, by drawn pictures.
+def _quantised(model: openvino.Model, card: ModelCard) -> openvino.Model:
+    """Post-training quantisation of weights and activations to 8 bits, by the user's pictures.
 
     Symmetric weights and asymmetric activations (`mixed`): transformers' activations lean to one
-    side.
+    side. Of the starter, a convolutional network, the two products behind it stay as they are.
     """
     # Here: it takes seconds to import, and only int8 needs it.
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    pictures = probe_pictures(_CALIBRATION_PICTURES, size_px)
+    is_starter = card.kind == "starter"
+    kept = list(_KEPT_FLOAT) if is_starter else []
+    pictures = calibration_pictures(card)
     batches = [pictures[index : index + 1] for index in range(len(pictures))]
     return nncf.quantize(
         model,
         nncf.Dataset(batches),
         preset=nncf.QuantizationPreset.MIXED,
-        model_type=nncf.ModelType.TRANSFORMER,
+        model_type=None if is_starter else nncf.ModelType.TRANSFORMER,
+        ignored_scope=nncf.IgnoredScope(types=kept, validate=False),
         subset_size=len(batches),
     )
 

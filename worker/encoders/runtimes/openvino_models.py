@@ -39,7 +39,9 @@ def _folder(card: ModelCard) -> Path:
     if card.precision == "int8":
         releases.append(_version_of_nncf())
     # bfloat16 is a matter of how a model is run, not of what is kept.
-    kept = "int8" if card.precision == "int8" else "float"
+    kept = "float"
+    if card.precision == "int8":
+        kept = f"int8-{card.calibration_sha256 or ''}"[:21]
     name = "-".join([card.weights_sha256[:32], kept, str(_CONVERSION), *releases])
     return user_cache_path("clipwarden") / "openvino" / name
 

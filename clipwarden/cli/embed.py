@@ -1,0 +1,185 @@
+"""`clipwarden embed`: picture files or texts in, a file of vectors out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from clipwarden.cli.embed_progress import EmbedProgress
+from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED
+from clipwarden.cli.limits import decode_limits
+from clipwarden.cli.options import (
+    DEFAULT_MODEL,
+    Limits,
+    Model,
+    PrecisionName,
+    PrecisionOption,
+    Quiet,
+)
+from clipwarden.embedding.images import Named, named_pictures, read_names, read_texts
+from clipwarden.embedding.output import VectorFormat, VectorTarget, drafts_of
+from clipwarden.embedding.run import Plan, embed_pictures, embed_texts
+from clipwarden.roles import default_batch_size
+from clipwarden.wanted_model import WantedModel
+from worker.vector_messages import MAX_BATCH_SIZE
+
+_STDIN = "-"
+
+
+Images = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[IMAGE|FOLDER|-]...",
+        help="Picture files, folders of them, - for a list of names on standard input.",
+        show_default=False,
+    ),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option("--text", "-t", help="A text instead of pictures; give it again for more."),
+]
+FromFile = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="A file with names of pictures, one a line; - is stdin."),
+]
+TextsFrom = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="A file with texts, one a line; - is stdin."),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|-",
+        help="Where vectors go: .npy or .parquet; - is stdout.",
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    VectorFormat | None,
+    typer.Option("--format", "-f", help="By default what the output's suffix says; npy on stdout."),
+]
+Device = Annotated[str, typer.Option(help="Where the model runs: cpu, openvino, cuda:1, hpu.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=MAX_BATCH_SIZE,
+        help="Pictures or texts per run of the model; by default what suits the device.",
+        show_default=False,
+    ),
+]
+
+
+def embed(
+    output: Output,
+    images: Images = None,
+    text: Texts = None,
+    from_file: FromFile = None,
+    texts_from: TextsFrom = None,
+    output_format: Format = None,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "cpu",
+    precision: PrecisionOption = PrecisionName.AUTO,
+    batch_size: BatchSize = None,
+    limit: Limits = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the vectors of pictures, or of texts, as NPY or Parquet.
+
+    Each picture is decoded as `analyze` decodes it, walled in, some at a time beside the model. Of
+    an animation it is the first frame. An NPY file has a neighbour, `vectors.json` of
+    `vectors.npy`, which says what each row is of, how the vectors were made, and what failed;
+    Parquet (extra `parquet`) has all that inside. Nothing is left of a run that does not end.
+
+    Exit status 0: every input has its vector. 2: the command line or the model is wrong, nothing
+    was done. 3: some inputs failed, the others' vectors are written.
+
+    Examples:
+
+      clipwarden embed --output vectors.npy photos/
+
+      clipwarden embed --text "a dog" --text "a cat" --output texts.npy
+
+      find /archive -name '*.jpg' | clipwarden embed --output vectors.parquet -
+
+      clipwarden embed --model starter --texts-from queries.txt --output - > queries.npy
+    """
+    wanted = WantedModel(model, precision.value, (device,))
+    limits = decode_limits(limit)
+    target = VectorTarget.named(output, output_format)
+    texts = _texts(text, texts_from)
+    names = _names(images, from_file)
+    if bool(texts) == bool(names):
+        raise typer.BadParameter("name pictures or texts: one of both, and at least one of it.")
+    # That a file can't be written is told before a model is fetched.
+    with drafts_of(target) as drafts:
+        plan = Plan(wanted.resolve(), device, batch_size or default_batch_size(device), limits)
+        with EmbedProgress(len(names) or len(texts), quiet=quiet) as progress:
+            if names:
+                rows, failures = embed_pictures(plan, names, drafts, progress)
+            else:
+                rows, failures = embed_texts(plan, texts, drafts, progress)
+        drafts.keep()
+    if target.path is not None and not quiet:
+        failed = f", {failures} failed" if failures else ""
+        _tell(f"{target.path}: {rows} vectors of {plan.card.dimension}{failed}.")
+    if failures:
+        raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+
+
+def _names(images: list[str] | None, from_file: str | None) -> list[Named]:
+    """All pictures that are named, in that order; a list stands in place of its `-`."""
+    words = images or []
+    if (*words, from_file).count(_STDIN) > 1:
+        raise typer.BadParameter("standard input (-) can be read once.")
+    return list(named_pictures(_words(words, from_file), _tell))
+
+
+def _words(words: Iterable[str], from_file: str | None) -> Iterator[str]:
+    for word in words:
+        if word == _STDIN:
+            yield from read_names(sys.stdin.buffer)
+        else:
+            yield word
+    if from_file is not None:
+        with _list(from_file, "--from-file") as lines:
+            yield from read_names(lines)
+
+
+def _texts(texts: list[str] | None, texts_from: str | None) -> list[str]:
+    found = list(texts or [])
+    if texts_from is not None:
+        with _list(texts_from, "--texts-from") as lines:
+            try:
+                found += read_texts(lines)
+            except UnicodeDecodeError as error:
+                raise typer.BadParameter(
+                    f"{texts_from} is not UTF-8.", param_hint="--texts-from"
+                ) from error
+    return found
+
+
+@contextmanager
+def _list(name: str, option: str) -> Iterator[BinaryIO]:
+    if name == _STDIN:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{name} can't be read: {error.strerror or error}.", param_hint=option
+        ) from error
+    with file:
+        yield file
+
+
+def _tell(words: str) -> None:
+    typer.echo(words, err=True)
