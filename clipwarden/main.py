@@ -12,10 +12,11 @@ import structlog
 import typer
 
 from clipwarden import __version__
-from clipwarden.cli import bench, prompts
+from clipwarden.cli import bench, models, prompts
 from clipwarden.cli.analyze import analyze
 from clipwarden.cli.chaos import chaos
 from clipwarden.cli.doctor import doctor
+from clipwarden.cli.embed import embed
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
 from clipwarden.cli.fuzz import fuzz
 from clipwarden.cli.jobs import cancel, repair, retry
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(analyze)
+app.command()(embed)
 app.command()(serve)
 app.command()(work)
 app.command()(submit)
@@ -52,6 +54,7 @@ app.command()(doctor)
 app.command()(chaos)
 app.command()(fuzz)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 
 

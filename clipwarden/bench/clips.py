@@ -58,10 +58,18 @@ def write_clip(path: Path, spec: ClipSpec) -> Path:
         for planes in _pictures(spec, rng):
             frame = VideoFrame(spec.width, spec.height, "yuv420p")
             for plane, values in zip(frame.planes, planes, strict=True):
-                plane.update(_padded(values, plane.line_size))
+                plane.update(padded(values, plane.line_size))
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def draw_scenes(
+    spec: ClipSpec, rng: np.random.Generator
+) -> Iterator[tuple[_Plane, _Plane, _Plane]]:
+    """Draw one picture of each of endlessly many scenes: luma and both colour planes."""
+    while True:
+        yield _Scene(spec, rng).at(float(rng.random()))
 
 
 def _pictures(spec: ClipSpec, rng: np.random.Generator) -> Iterator[tuple[_Plane, _Plane, _Plane]]:
@@ -139,7 +147,7 @@ def _stretched(coarse: NDArray[np.float32], height: int, width: int) -> NDArray[
     return np.asarray(between[:, column] * (1 - right) + between[:, column + 1] * right)
 
 
-def _padded(values: _Plane, line_size: int) -> bytes:
+def padded(values: _Plane, line_size: int) -> bytes:
     """Rows as FFmpeg aligns them."""
     height, width = values.shape
     padded = np.zeros((height, line_size), np.uint8)

@@ -6,7 +6,6 @@ turns, so that whatever else the machine does falls on all of them; medians are 
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -15,13 +14,13 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
 
 from clipwarden.bench.contender import OTHERS, OURS, Cost, Request, ffmpeg_program
+from clipwarden.bench.machine import load, processor, version
 from clipwarden.errors import ProductError
 
 STRATEGIES = ("fps:1", "fps:1,fast", "fps:2", "keyframes", "shots", "adaptive")
@@ -83,12 +82,12 @@ def measure(clip: Clip, threads: int, repeats: int, tell: Tell) -> list[Row]:
 def machine(threads: int) -> dict[str, str]:
     """What the figures depend on: processor, cores, versions, and what else goes on."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": f"{len(os.sched_getaffinity(0))} usable, {threads} threads for ours",
-        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+        "load": load(),
         "python": platform.python_version(),
         "av": f"{av.__version__}, libavcodec {_dotted(av.library_versions['libavcodec'])}",
-        "opencv": _version("opencv-python-headless") or _version("opencv-python") or "missing",
+        "opencv": version("opencv-python-headless") or version("opencv-python") or "missing",
         "ffmpeg": _ffmpeg_version(),
     }
 
@@ -145,20 +144,6 @@ def _medians(costs: list[Cost]) -> tuple[float, float]:
     """Seconds of wall clock and of CPU."""
     wall_s = statistics.median(cost.wall_s for cost in costs)
     return wall_s, statistics.median(cost.cpu_s for cost in costs)
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        if match := re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()):
-            return match[1]
-    return platform.processor() or platform.machine()
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _ffmpeg_version() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ import torch
 from worker.bench.turns import Turn, cpu_s, serve_turns
 from worker.encoders.device import find_device
 from worker.models.card import Precision
-from worker.models.precision import OPENVINO, check_precision
+from worker.models.precision import OPENVINO
 
-_CPU_SIDE = 2048
-_CARD_SIDE = 8192
-_MEASURED_S = 0.7
+_CPU_SIDES = (1024, 2048)
+_CARD_SIDES = (8192,)
+_MEASURED_S = 0.5
 _LEVELS = 256
 
 Multiply = Callable[[], object]
@@ -28,22 +29,21 @@ Multiply = Callable[[], object]
 
 def prepare(settings: Mapping[str, Any]) -> Turn:
     """Make matrices on `device` in each of `precisions`, and the products to measure."""
-    products: dict[tuple[str, Precision], tuple[Multiply, int]] = {}
-    device = settings["device"]
-    for precision in settings["precisions"]:
-        if device in ("cpu", OPENVINO):
-            check_precision(precision, OPENVINO)
-            products["torch", precision] = _torch_product(precision, torch.device("cpu"))
-            if settings["with_openvino"]:
-                products[OPENVINO, precision] = _openvino_product(precision)
-        elif precision != "int8":
-            products["torch", precision] = _torch_product(precision, find_device(device))
+    products: dict[tuple[str, Precision, int], Multiply] = {}
+    on_cpu = settings["device"] == "cpu"
+    place = find_device(settings["device"])
+    for precision, side in product(settings["precisions"], _CPU_SIDES if on_cpu else _CARD_SIDES):
+        if not on_cpu and precision == "int8":
+            continue
+        products["torch", precision, side] = _torch_product(precision, side, place)
+        if on_cpu and settings["with_openvino"]:
+            products[OPENVINO, precision, side] = _openvino_product(precision, side)
 
     def turn(request: Mapping[str, Any]) -> dict[str, Any]:
         del request
         rates = [
-            {"library": library, "precision": precision} | _rates(multiply, side)
-            for (library, precision), (multiply, side) in products.items()
+            {"library": library, "precision": precision, "side": side} | _rates(multiply, side)
+            for (library, precision, side), multiply in products.items()
         ]
         return {"rates": rates}
 
@@ -51,33 +51,31 @@ def prepare(settings: Mapping[str, Any]) -> Turn:
 
 
 @torch.inference_mode()
-def _torch_product(precision: Precision, device: torch.device) -> tuple[Multiply, int]:
-    side = _CPU_SIDE if device.type == "cpu" else _CARD_SIDE
+def _torch_product(precision: Precision, side: int, device: torch.device) -> Multiply:
     if precision == "int8":
         first, second = (
             torch.randint(-127, 127, (side, side), dtype=torch.int8, device=device)
             for _ in range(2)
         )
-        return lambda: torch._int_mm(first, second), side
+        return lambda: torch._int_mm(first, second)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     first, second = (torch.randn(side, side, dtype=dtype, device=device) for _ in range(2))
 
     def multiply() -> None:
-        product = torch.matmul(first, second)
+        multiplied = torch.matmul(first, second)
         if device.type != "cpu":
             # Reading one number waits for the card.
-            product[0, 0].item()
+            multiplied[0, 0].item()
 
-    return multiply, side
+    return multiply
 
 
-def _openvino_product(precision: Precision) -> tuple[Multiply, int]:
+def _openvino_product(precision: Precision, side: int) -> Multiply:
     """A product by constant weights, as networks have them: they are laid out once."""
     import openvino
     from openvino import opset13
 
     ops: Any = opset13
-    side = _CPU_SIDE
     numbers = np.random.default_rng(0).standard_normal((2, side, side), np.float32)
     given = ops.parameter([side, side], np.float32)
     left, right = given, ops.constant(numbers[1])
@@ -85,14 +83,14 @@ def _openvino_product(precision: Precision) -> tuple[Multiply, int]:
         # The CPU's plugin reads these as: multiply in int8.
         left = ops.fake_quantize(left, -4.0, 4.0, -4.0, 4.0, _LEVELS)
         right = ops.fake_quantize(right, -4.0, 4.0, -4.0, 4.0, _LEVELS - 1)
-    product = ops.matmul(left, right, False, False)
-    model = openvino.Model([product], [given])
+    model = openvino.Model([ops.matmul(left, right, False, False)], [given])
     hint = "bf16" if precision == "bfloat16" else "f32"
     options = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = openvino.Core().compile_model(model, "CPU", options)
     request = compiled.create_infer_request()
     request.set_input_tensor(openvino.Tensor(numbers[0]))
-    return request.infer, side
+    infer: Multiply = request.infer
+    return infer
 
 
 @torch.inference_mode()
