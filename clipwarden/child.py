@@ -18,16 +18,12 @@ from typing import IO
 from pydantic import BaseModel
 
 from clipwarden.errors import WorkerRefused
+from worker.cards.environment import is_of_launcher
 
-# What a launcher leaves behind would make a card's driver pick another card than ours; and URLs,
-# which may hold a password, are handed over in the settings. Models are fetched by the command,
-# so no worker needs a token for the hub. What the blob store needs (AWS_...) stays.
-_DROPPED_PREFIXES = ("OMPI_",)
+# URLs, which may hold a password, are handed over in the settings. Models are fetched by the
+# command, so no worker needs a token for the hub. What the blob store needs (AWS_...) stays.
 _DROPPED = frozenset(
     {
-        "WORLD_SIZE",
-        "RANK",
-        "LOCAL_RANK",
         "REDIS_URL",
         "CLIPWARDEN_DATABASE_URL",
         "CLIPWARDEN_BLOB_URL",
@@ -193,7 +189,8 @@ def environment_of(role: Role) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
+        # A launcher's would make a card's driver pick another card than ours.
+        if name not in _DROPPED and not is_of_launcher(name)
     }
     threads = str(role.threads)
     # A thread that spins while it waits takes the core that decoding needs: with one other busy

@@ -18,6 +18,7 @@ from clipwarden.queue_server import server_binary
 from ingest.media.walls import standing_walls
 from ingest.queue.connection import connect
 from prompts.errors import ClipwardenError
+from worker.cards.environment import device_environment
 
 _PACKAGES = ("torch", "transformers", "av", "numpy", "rq", "redis", "sqlalchemy")
 _EXTRAS = {
@@ -105,6 +106,8 @@ def _devices() -> list[Finding]:
             text=True,
             timeout=_DEVICES_TIMEOUT_S,
             check=True,
+            # As the embedding processes count cards.
+            env=device_environment("cuda", os.environ),
         )
         devices = json.loads(answer.stdout)["devices"]
     except (subprocess.SubprocessError, ValueError, KeyError) as error:

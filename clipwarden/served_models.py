@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from clipwarden.installation import StoreEnvironment, served_queue
 from clipwarden.joining import joined_stores
 from clipwarden.wanted_model import WantedModel
 from ingest.queue.presence import models_served, read_presences
-from worker.errors import ModelError
+from worker.errors import ModelError, ModelUncalibrated
 from worker.models.card import ModelCard
 from worker.models.resolve import resolve_model
 from worker.models.starter import STARTER_ID
@@ -23,6 +25,12 @@ from worker.models.starter import STARTER_ID
 # fresh one.
 _PATIENCE_S = 5.0
 _POLL_S = 0.2
+
+_FILES_ELSEWHERE = "Name the folder of the same files on this host: --model DIR."
+_INT8_ELSEWHERE = (
+    "Its int8 was made by pictures that are kept where it was calibrated: copy them from there, "
+    "~/.local/share/clipwarden/int8 as a rule, to the same folder here."
+)
 
 
 @dataclass(frozen=True)
@@ -36,12 +44,13 @@ class ChosenModel:
 def choose_model(redis: Redis, wanted: WantedModel | None) -> ChosenModel:
     """The model a user names, be it served or not; without a name the only one that is served.
 
-    Raises ModelNotServed where no name is given and none or several are served; UnknownModel,
-    ModelUnavailable, UnsupportedModel for a name that leads to no model.
+    Raises ModelNotServed where no name is given and none or several are served, and where the
+    name does not say in which precision; UnknownModel, ModelUnavailable, UnsupportedModel for a
+    name that leads to no model.
     """
     if wanted is None:
         return ChosenModel(_only_one(_await_served(redis)), is_served=True)
-    served = _served(redis)
+    served = _await_served(redis) if wanted.settled is None else _served(redis)
     named = _find(served, wanted)
     if named is not None:
         return ChosenModel(named, is_served=True)
@@ -53,9 +62,6 @@ def require_served(redis: Redis, wanted: WantedModel) -> ModelCard:
     """The served model of a name; raises ModelNotServed, and never fetches a model."""
     served = _await_served(redis)
     found = _find(served, wanted)
-    if found is None and _is_folder(wanted.name):
-        keys = {resolve_model(wanted.name, one.precision).key for one in served}
-        found = next((one for one in served if one.key in keys and wanted.is_met_by(one)), None)
     if found is None:
         held = _listed(served) or "no model yet"
         cure = (
@@ -90,8 +96,14 @@ def model_to_hold(redis: Redis, wanted: WantedModel | None) -> ModelCard:
     UnsupportedModel where a named one is not to be had.
     """
     if wanted is not None:
-        named = _find(_served(redis), wanted)
-        return wanted.resolve() if named is None else _same_here(named)
+        # Whoever holds the model may be away for a moment: its precision is to be taken.
+        served = _await_served(redis) if wanted.precision == "auto" else _served(redis)
+        named = _find(served, wanted)
+        if named is None:
+            return wanted.resolve()
+        if _is_folder(wanted.name):
+            return resolve_model(wanted.name, named.precision)
+        return _same_here(named)
     served = _await_served(redis)
     if len(served) != 1:
         held = f"several models: {_listed(served)}" if served else "no model right now"
@@ -105,18 +117,18 @@ def model_to_hold(redis: Redis, wanted: WantedModel | None) -> ModelCard:
 def _same_here(served: ModelCard) -> ModelCard:
     """A served model as this host has it; raises ModelNotServed where it is not the same."""
     name = served.id if served.revision is None else f"{served.id}@{served.revision}"
-    cure = "Name the folder of the same files on this host: --model DIR."
     try:
         here = resolve_model(name, served.precision)
     except ModelError as error:
         raise ModelNotServed(
-            f"the installation holds {name}, which this host does not have: {error.message}", cure
+            f"the installation holds {name}, which this host does not have: {error.message}",
+            _INT8_ELSEWHERE if isinstance(error, ModelUncalibrated) else _FILES_ELSEWHERE,
         ) from error
     if here.key != served.key:
         raise ModelNotServed(
             f"{name} on this host ({here.folder}) is another model than the one of that name that "
             f"the installation holds: its key is {here.key}, not {served.key}.",
-            cure,
+            _INT8_ELSEWHERE if served.precision == "int8" else _FILES_ELSEWHERE,
         )
     return here
 
@@ -137,14 +149,29 @@ def _only_one(served: tuple[ModelCard, ...]) -> ModelCard:
 
 
 def _find(served: tuple[ModelCard, ...], wanted: WantedModel) -> ModelCard | None:
-    """A served model by its id, id@revision or key; a folder of that name goes before it."""
-    found = [
-        card
-        for card in served
-        if wanted.name in (card.id, card.key, f"{card.id}@{card.revision}")
-        and wanted.is_met_by(card)
-    ]
-    return found[0] if len(found) == 1 and not _is_folder(wanted.name) else None
+    """A served model by its id, id@revision or key, or by a folder on this host, which goes first.
+
+    Raises ModelNotServed where it is served in several precisions and none is asked for.
+    """
+    is_meant = _is_in if _is_folder(wanted.name) else _is_called
+    found = [card for card in served if wanted.is_met_by(card) and is_meant(wanted.name, card)]
+    if len({card.precision for card in found}) > 1:
+        raise ModelNotServed(
+            f"this installation holds {wanted.name} in several precisions: {_listed(found)}.",
+            "Say which one: --precision NAME.",
+        )
+    return found[0] if len(found) == 1 else None
+
+
+def _is_called(name: str, card: ModelCard) -> bool:
+    return name in (card.id, card.key, f"{card.id}@{card.revision}")
+
+
+def _is_in(folder: str, card: ModelCard) -> bool:
+    # Who calibrated nothing here does not hold its int8.
+    with suppress(ModelUncalibrated):
+        return resolve_model(folder, card.precision).key == card.key
+    return False
 
 
 def _await_served(redis: Redis) -> tuple[ModelCard, ...]:
@@ -166,7 +193,7 @@ def _is_folder(name: str) -> bool:
         return False
 
 
-def _listed(served: tuple[ModelCard, ...]) -> str:
+def _listed(served: Sequence[ModelCard]) -> str:
     return ", ".join(f"{card.id} in {card.precision}" for card in served)
 
 

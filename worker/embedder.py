@@ -42,6 +42,7 @@ def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
     if parity is not None:
         _log.info("vectors are right", **vars(parity))
     described = describe_device(encoder.device)
+    jobs = EmbeddingJobs(stores, encoder)
 
     def model() -> ModelOnCard:
         return ModelOnCard(
@@ -49,7 +50,7 @@ def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
             id=card.id,
             card=settings.model_card,
             device=encoder.device,
-            memory_bytes=encoder.counts().memory_bytes,
+            memory_bytes=jobs.counts.memory_bytes,
             device_name=described.name,
             software=described.software,
             precision=card.precision,
@@ -59,7 +60,7 @@ def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
     return build_worker(
         WorkerIdentity("embed", settings.host, model),
         embed_queues(card.key),
-        EmbeddingJobs(stores, encoder).handlers,
+        jobs.handlers,
         stores.redis,
         settings.limits,
     )

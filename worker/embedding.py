@@ -31,7 +31,7 @@ from ingest.stores import Stores
 from ingest.works import embed_job_id, end_job
 from prompts.errors import ClipwardenError
 from worker.encoders.buckets import plan
-from worker.encoders.protocol import Encoder
+from worker.encoders.protocol import Counts, Encoder
 from worker.tables import Embedding
 from worker.texts import load_stored_prompt_set
 
@@ -73,6 +73,15 @@ class EmbeddingJobs:
         self._stores = stores
         self._encoder = encoder
         self._counted = encoder.counts()
+
+    @property
+    def counts(self) -> Counts:
+        """What the encoder could say of its device after the last chunk.
+
+        Other threads read this: the card is left to the one that works on it, for asking one that
+        hangs would hang the heartbeat, too.
+        """
+        return self._counted
 
     @property
     def handlers(self) -> dict[str, Handler]:

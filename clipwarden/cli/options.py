@@ -182,6 +182,15 @@ def duration_s(text: str, option: str) -> float | None:
     return float(int(match["number"]) * _UNITS_S[match["unit"]])
 
 
+def check_precision_has_model(precision: PrecisionName, model: str | None) -> None:
+    """See that a precision comes with a model's name: the served one is taken as it is."""
+    if precision is not PrecisionName.AUTO and not model:
+        raise typer.BadParameter(
+            "needs --model NAME: without it the served model is taken in the precision it is in.",
+            param_hint="--precision",
+        )
+
+
 DEFAULT_PROMPTS = "moderation"
 DEFAULT_SAMPLING = "fps:2"
 

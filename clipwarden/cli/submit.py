@@ -34,6 +34,7 @@ from clipwarden.cli.options import (
     Prompts,
     Quiet,
     Sample,
+    check_precision_has_model,
     named_folder,
     store_environment,
 )
@@ -132,11 +133,11 @@ def submit(
     inputs = named_inputs([] if watch else paths)
     folders = watched_folders(paths) if watch else ()
     _check_usage(inputs, token=token, watch=watch, wait=wait)
+    wanted = _wanted(model, precision)
     sampling = SamplingSpec.parse(sample)
     prompt_sets = tuple(load_prompt_set(name) for name in dict.fromkeys(prompts))
     with joined_stores(named_folder(data), store_environment(database_url, blob_url)) as stores:
-        wanted = model and WantedModel(model, precision.value)
-        chosen = choose_model(stores.redis, wanted or None)
+        chosen = choose_model(stores.redis, wanted)
         request = Request(
             model=chosen.card,
             sampling=sampling,
@@ -152,6 +153,12 @@ def submit(
         if watch:
             watch_folders(stores, request, folders, settle, output_format)
         _submit(_Submissions(stores, request, output_format), inputs, wait=wait, quiet=quiet)
+
+
+def _wanted(model: str | None, precision: PrecisionName) -> WantedModel | None:
+    check_precision_has_model(precision, model)
+    # On which devices it runs is for those to say who serve it.
+    return WantedModel(model, precision.value, devices=()) if model else None
 
 
 def _check_usage(inputs: Inputs, *, token: str | None, watch: bool, wait: bool) -> None:

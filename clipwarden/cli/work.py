@@ -30,6 +30,7 @@ from clipwarden.cli.options import (
     MaxRssGrowth,
     PrecisionName,
     PrecisionOption,
+    check_precision_has_model,
     data_folder,
     store_environment,
 )
@@ -129,6 +130,7 @@ def work(
     wanted = _role(role, card, device)
     place = _device(card, device)
     decoding = _decoding(wanted, limit)
+    check_precision_has_model(precision, model)
     try:
         stores = _stores(data, store_environment(database_url, blob_url))
         shared = ProcessSettings(
@@ -137,8 +139,8 @@ def work(
             limits=WorkerLimits(max_jobs=max_jobs, max_rss_growth_mb=max_rss_growth_mb),
         )
         if wanted is WorkRole.EMBED:
-            wanted_model = model and WantedModel(model, precision.value, (place,))
-            model_card = _model(stores, wanted_model or None).to_json()
+            wanted_model = WantedModel(model, precision.value, (place,)) if model else None
+            model_card = _model(stores, wanted_model).to_json()
             filled = roles.embedder(
                 "embed", shared, model_card, place, roles.usable_cores(), batch_size
             )

@@ -73,7 +73,24 @@ def test_all_cards_of_a_kind_are_written_out(
     assert all_devices(["hpu:all"]) == ("hpu:3",)
 
 
-def test_one_card_is_not_given_to_two_processes() -> None:
+def test_all_of_no_cards_are_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_hl_smi(tmp_path / "tools", [3, 1])
+    write_tool(tmp_path / "tools" / "nvidia-smi", _NVIDIA)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("HABANA_VISIBLE_MODULES", "7")
+    for name, variable in (
+        ("cuda:all", "CUDA_VISIBLE_DEVICES"),
+        ("hpu:all", "HABANA_VISIBLE_MODULES"),
+    ):
+        with pytest.raises(DeviceUnavailable, match=name) as caught:
+            all_devices([name, "cpu"])
+        assert variable in caught.value.cure
+
+
+@pytest.mark.parametrize("name", ["cuda:0", "cuda", "hpu", "hpu:3"])
+def test_one_card_is_not_given_to_two_processes(name: str) -> None:
     with pytest.raises(DeviceUnavailable, match="named twice"):
-        all_devices(["cuda:0", "cuda:0"])
+        all_devices([name, "cpu", name])
     assert all_devices(["cpu", "cpu"]) == ("cpu", "cpu")

@@ -150,8 +150,14 @@ def test_bad_inputs_fail_alone(service: Served, tmp_path: Path) -> None:
 def test_a_model_that_nobody_holds_is_waited_for(service: Served, tmp_path: Path) -> None:
     folder = clip_folder(tmp_path / "tiny-clip")
     clip = write_scenes(tmp_path / "waits.mp4", [(RED, 1.0)])
-    done = service.product.run("submit", "--model", folder, "--format", "json", clip)
-    assert done.returncode == 0
+    words = ("submit", "--model", folder, "--format", "json", clip)
+    # Whoever will hold it decides on the precision, which is part of what is waited for.
+    unsettled = service.product.run(*words)
+    assert unsettled.returncode == 2
+    assert "error[model.not_served]" in unsettled.stderr
+    assert "--precision float32" in unsettled.stderr
+    done = service.product.run(*words, "--precision", "bfloat16")
+    assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("warning: no process holds tiny-clip now")
     submission_id = json.loads(done.stdout)["id"]
     waiting = service.submission(submission_id)

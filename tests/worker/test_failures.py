@@ -25,7 +25,7 @@ from tests.worker.chain import (
     prompt_set,
 )
 from tests.worker.fake_encoder import FAKE_CARD, FakeEncoder
-from worker.errors import TextVectorsUnavailable
+from worker.errors import DeviceFailed, TextVectorsUnavailable
 from worker.tables import Embedding, Result
 from worker.texts import load_stored_prompt_set, request_text_vectors
 
@@ -68,6 +68,34 @@ def test_an_encoder_that_goes_on_failing_fails_all_who_wait_and_leaves_nothing(
     for queue in (SAMPLE_QUEUE, EMBED_QUEUE, FINISH_QUEUE):
         assert chain.payloads(queue) == []
     assert [key for key in chain.traces() if not key.startswith("rq:job:embed-")] == []
+
+
+class _BreakingEncoder(FakeEncoder):
+    """On a card whose first batches break it."""
+
+    def run_batch(self, size: int) -> None:
+        try:
+            super().run_batch(size)
+        except RuntimeError as error:
+            raise DeviceFailed("the card failed.", "Look at it.") from error
+
+
+def test_a_card_that_breaks_ends_its_worker_and_costs_the_video_no_attempt(
+    chain: Chain, three_scenes: Path
+) -> None:
+    breaks = FAILURE_BUDGET + 2
+    chain.encoder = _BreakingEncoder(breaks)
+    submitted = chain.submit(three_scenes)
+    chain.sample()
+    waiting = chain.payloads(EMBED_QUEUE)
+    chain.embed()
+    # It takes no other job, and gives back the one at hand and the one taken ahead, in order.
+    assert len(chain.encoder.batches) == 1
+    assert chain.payloads(EMBED_QUEUE) == waiting
+    assert len(waiting) == 3
+    chain.run()
+    assert chain.submission(submitted).status == Status.DONE
+    assert len(chain.encoder.batches) == breaks + 17
 
 
 def test_an_unforeseen_error_is_told_in_one_line(chain: Chain, three_scenes: Path) -> None:

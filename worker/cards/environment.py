@@ -31,6 +31,11 @@ class RecipeCache:
     size_mb: int = 4096
 
 
+def is_of_launcher(name: str) -> bool:
+    """Whether a variable is one that a launcher leaves behind."""
+    return name in _LAUNCHER or name.startswith(_LAUNCHER_PREFIX)
+
+
 def is_gaudi(device: str) -> bool:
     """Whether a device is called `hpu` or `hpu:N`."""
     return _HPU.fullmatch(device) is not None
@@ -47,11 +52,7 @@ def device_environment(
     `modules` are the ids of the Gaudi modules visible here (`list_gaudi_cards`) and matter for
     `hpu` alone, as do `recipes`. Raises DeviceUnavailable for a module that is not among them.
     """
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        if name not in _LAUNCHER and not name.startswith(_LAUNCHER_PREFIX)
-    }
+    kept = {name: value for name, value in inherited.items() if not is_of_launcher(name)}
     # Every device's module is imported by whoever needs it, and its failure told in our words;
     # torch would import all that are installed, a card's bridge in a process for the CPU too.
     kept["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"

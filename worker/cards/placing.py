@@ -60,17 +60,30 @@ def all_devices(names: Iterable[str]) -> tuple[str, ...]:
         match = _ALL.fullmatch(name)
         if match is None:
             devices.append(name)
-        elif match["kind"] == "hpu":
-            modules = [card.module_id for card in list_gaudi_cards()]
-            devices += [f"hpu:{module}" for module in granted_modules(os.environ, modules)]
         else:
-            devices += [f"cuda:{index}" for index in range(len(_nvidia_cards(os.environ)))]
-    twice = {name for name in devices if devices.count(name) > 1 and name.partition(":")[2]}
+            devices += _all_of(match["kind"])
+    cards = [name for name in devices if name.startswith(("cuda", "hpu"))]
+    twice = {name for name in cards if cards.count(name) > 1}
     if twice:
         raise DeviceUnavailable(
             f"{', '.join(sorted(twice))} is named twice.", "One process embeds on one card."
         )
     return tuple(devices)
+
+
+def _all_of(kind: str) -> list[str]:
+    if kind == "hpu":
+        modules = [card.module_id for card in list_gaudi_cards()]
+        numbers, limit = granted_modules(os.environ, modules), "HABANA_VISIBLE_MODULES"
+    else:
+        numbers, limit = [*range(len(_nvidia_cards(os.environ)))], "CUDA_VISIBLE_DEVICES"
+    if not numbers:
+        tool = "hl-smi" if kind == "hpu" else "nvidia-smi"
+        raise DeviceUnavailable(
+            f"There is no card for {kind}:all.",
+            f"Check {tool} and {limit}. Use --device cpu to run without one.",
+        )
+    return [f"{kind}:{number}" for number in numbers]
 
 
 def _recipe_cache() -> RecipeCache | None:

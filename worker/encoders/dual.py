@@ -87,13 +87,13 @@ class _Texts:
         self._tokens_max = _tokens_max(network.config.text_config, self._tokenizer.model_max_length)
 
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
-        """Embed texts to float32 `[n, dimension]` on the device, unit length, in order."""
+        """Embed texts to float32 `[n, dimension]` on the CPU, unit length, in order."""
         batches = []
         for start in range(0, len(texts), _TEXT_BATCH):
             batch = list(texts[start : start + _TEXT_BATCH])
             missing = _TEXT_BATCH - len(batch) if self._has_one_shape else 0
             tokens = self._tokens(batch + [""] * missing)
-            batches.append(self._network(tokens)[: len(batch)])
+            batches.append(self._network(tokens).cpu()[: len(batch)])
         return torch.cat(batches)
 
     def _tokens(self, texts: list[str]) -> dict[str, torch.Tensor]:

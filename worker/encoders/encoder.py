@@ -65,7 +65,7 @@ class TowerEncoder:
         if not texts:
             return np.empty((0, self._card.dimension), np.float32)
         with self._runtime.failures():
-            return np.asarray(self._texts.embed(texts).cpu().numpy(), dtype=np.float32)
+            return np.asarray(self._texts.embed(texts).numpy(), dtype=np.float32)
 
     def counts(self) -> Counts:
         """What it has compiled so far, and what it takes of its device."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -13,7 +14,8 @@ from worker.encoders.parity import Parity, require_parity
 from worker.encoders.probes import probe_pictures
 from worker.encoders.protocol import Encoder
 from worker.encoders.runtimes.cpu import CpuRuntime
-from worker.encoders.runtimes.cuda import CudaRuntime
+from worker.encoders.runtimes.cuda import CudaRuntime, cuda_failures
+from worker.encoders.runtimes.hpu import HpuRuntime, hpu_failures
 from worker.encoders.runtimes.protocol import ImageRuntime
 from worker.encoders.towers import Towers
 from worker.encoders.towers_of import load_towers
@@ -36,19 +38,21 @@ def load_encoder(
     """Load the encoder of `card` onto a device: `cpu`, `openvino`, `cuda`, `cuda:1`, `hpu:3`.
 
     Raises DeviceUnavailable when the device is not there or can't compute in the card's
-    precision, ModelError when files are missing, altered or don't fit each other.
+    precision, DeviceFailed when it breaks, ModelError when files are missing, altered or don't
+    fit each other.
     """
     check_precision(card.precision, device)
     place = find_device(device)
-    _check_card(place, device, card)
     # cuDNN rounds the inputs of float32 convolutions to 10 bits unless told not to.
     torch.backends.cudnn.allow_tf32 = False
     sizes = static_sizes(batch_size)
     if device == OPENVINO:
         return _on_openvino(card, sizes)
-    dtype = torch.bfloat16 if card.precision == "bfloat16" else torch.float32
-    towers = load_towers(card, dtype, place)
-    return TowerEncoder(card, _runtime(towers, place, device), towers.texts, sizes)
+    with _failures(place, device):
+        _check_card(place, device, card)
+        dtype = torch.bfloat16 if card.precision == "bfloat16" else torch.float32
+        towers = load_towers(card, dtype, place)
+        return TowerEncoder(card, _runtime(towers, place, device), towers.texts, sizes)
 
 
 def start_encoder(
@@ -92,11 +96,16 @@ def _on_openvino(card: ModelCard, sizes: tuple[int, ...]) -> Encoder:
     return TowerEncoder(card, runtime, texts, sizes)
 
 
+def _failures(place: torch.device, device: str) -> AbstractContextManager[None]:
+    """The text tower goes to a card before there is a runtime."""
+    if place.type == "cuda":
+        return cuda_failures(device)
+    return hpu_failures(device) if place.type == "hpu" else nullcontext()
+
+
 def _runtime(towers: Towers, place: torch.device, device: str) -> ImageRuntime:
     if place.type == "cuda":
         return CudaRuntime(towers.image, place)
     if place.type == "hpu":
-        from worker.encoders.runtimes.hpu import HpuRuntime
-
         return HpuRuntime(towers.image, device)
     return CpuRuntime(towers.image)

@@ -32,7 +32,7 @@ class SentenceEncoder:
         self._network = network.to(device)
 
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
-        """Embed texts to float32 `[n, dimension]`, unit length, in order.
+        """Embed texts to float32 `[n, dimension]` on the CPU, unit length, in order.
 
         Texts of like length share a batch, so that little is spent on padding.
         """
@@ -41,9 +41,8 @@ class SentenceEncoder:
         for start in range(0, len(texts), _BATCH):
             chosen = [texts[index] for index in by_length[start : start + _BATCH]]
             missing = _BATCH - len(chosen) if self._has_one_shape else 0
-            batches.append(self._embed_batch(chosen + [""] * missing)[: len(chosen)])
-        order = torch.tensor(by_length).argsort()
-        return torch.cat(batches)[order.to(self._device)]
+            batches.append(self._embed_batch(chosen + [""] * missing).cpu()[: len(chosen)])
+        return torch.cat(batches)[torch.tensor(by_length).argsort()]
 
     def _embed_batch(self, texts: list[str]) -> torch.Tensor:
         tokens = self._tokenizer(

@@ -24,8 +24,8 @@ def load_starter(card: ModelCard, dtype: torch.dtype, text_device: torch.device)
     names = files.class_names.read_text(encoding="utf-8").splitlines()
     # Bare names: measured better than sentences such as "a photo of a NAME" on this side,
     # whether the texts to be found are bare or such sentences.
-    with torch.inference_mode():
-        class_vectors = sentences.embed(names).cpu().clone()
+    with torch.no_grad():
+        class_vectors = sentences.embed(names)
     classifier = _load_classifier(files.classifier).to(dtype)
     return Towers(_ImageTower(card, dtype, classifier, class_vectors).eval(), sentences)
 

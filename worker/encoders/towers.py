@@ -16,7 +16,11 @@ class TextTower(Protocol):
     """Turns texts into unit vectors."""
 
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
-        """Embed texts to float32 `[n, dimension]` on the tower's device, unit length, in order."""
+        """Embed texts to float32 `[n, dimension]` on the CPU, unit length, in order.
+
+        Whole batches are brought there: what varies with n must not be computed on a card, which
+        would compile it anew.
+        """
         ...
 
 

@@ -73,7 +73,10 @@ def calibration_pictures(card: ModelCard) -> Pictures:
             pictures = np.load(_path(card), allow_pickle=False)
             if pictures.dtype == np.uint8 and pictures.shape[1:] == (size_px, size_px, 3):
                 return np.asarray(pictures, np.uint8)
-    raise _uncalibrated(card, "was calibrated with other pictures than those kept here")
+    raise ModelUncalibrated(
+        f"{card.id} was made int8 by other pictures than those that are kept for it now.",
+        "Start whoever serves it again: it then takes the pictures of now, under another key.",
+    )
 
 
 def _path(card: ModelCard) -> Path:
@@ -85,12 +88,8 @@ def _read(card: ModelCard) -> bytes:
     try:
         return _path(card).read_bytes()
     except OSError as error:
-        raise _uncalibrated(card, "was never calibrated for int8 on this machine") from error
-
-
-def _uncalibrated(card: ModelCard, what: str) -> ModelUncalibrated:
-    return ModelUncalibrated(
-        f"{card.id} {what}.",
-        f"Show it some pictures of the kind you have: clipwarden models calibrate {card.id} "
-        "PICTURES, or use --precision bfloat16.",
-    )
+        raise ModelUncalibrated(
+            f"{card.id} was never calibrated for int8 on this machine.",
+            f"Show it some pictures of the kind you have: clipwarden models calibrate {card.id} "
+            "PICTURES, or use --precision bfloat16.",
+        ) from error

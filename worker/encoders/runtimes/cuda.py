@@ -41,7 +41,7 @@ class CudaRuntime:
     def __init__(self, tower: nn.Module, device: torch.device) -> None:
         """Move the tower to the card; raises DeviceFailed where that breaks."""
         self._device = device
-        with _failing(self.device):
+        with cuda_failures(self.device):
             # Pixels come as [n, height, width, channels]: convolutions take them as they lie.
             self._tower: nn.Module = cast(Any, tower.to(device)).to(memory_format=_CHANNELS_LAST)
             self._copying = _stream(device)
@@ -55,7 +55,7 @@ class CudaRuntime:
     @torch.inference_mode()
     def start(self, batch: Pixels) -> torch.Tensor:
         """Send a batch and queue its computation; the first of a size captures the graph."""
-        with _failing(self.device), torch.cuda.device(self._device):
+        with cuda_failures(self.device), torch.cuda.device(self._device):
             if len(batch) not in self._graphs:
                 self._graphs[len(batch)] = self._capture(batch)
             graph = self._graphs[len(batch)]
@@ -74,12 +74,12 @@ class CudaRuntime:
     @torch.inference_mode()
     def collect(self, started: Sequence[torch.Tensor]) -> Vectors:
         """Bring all results to the host in one copy."""
-        with _failing(self.device), torch.cuda.device(self._device):
+        with cuda_failures(self.device), torch.cuda.device(self._device):
             return np.asarray(torch.cat(list(started)).cpu().numpy(), dtype=np.float32)
 
     def failures(self) -> AbstractContextManager[None]:
         """A block in which the card's errors are told as DeviceFailed."""
-        return _failing(self.device)
+        return cuda_failures(self.device)
 
     def counts(self) -> Counts:
         """One graph per batch size, and the memory that torch holds on the card."""
@@ -107,8 +107,8 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
 
 
 @contextmanager
-def _failing(device: str) -> Iterator[None]:
-    """Tell the card's failures from ours; torch raises RuntimeError for all of them."""
+def cuda_failures(device: str) -> Iterator[None]:
+    """Tell what a card raises as DeviceFailed; it is RuntimeError for everything."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:

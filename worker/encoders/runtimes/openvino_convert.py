@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from worker.encoders.probes import probe_pictures
+from worker.encoders.runtimes.openvino_models import UNFINISHED
 from worker.encoders.towers_of import load_towers
 from worker.models.calibration import calibration_pictures
 from worker.models.card import ModelCard
@@ -33,7 +34,7 @@ def convert(card: ModelCard, folder: Path) -> None:
     model = _traced(tower, card.geometry.size_px)
     if card.precision == "int8":
         model = _quantised(model, card)
-    made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    made = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
     try:
         openvino.save_model(model, made / "model.xml", compress_to_fp16=False)
         made.rename(folder)
