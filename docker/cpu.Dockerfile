@@ -31,8 +31,11 @@ RUN useradd --create-home --uid 10001 clipwarden \
         /home/clipwarden/blobs /home/clipwarden/models
 USER 10001
 WORKDIR /home/clipwarden
+# Converted models and the pictures of int8 are kept with the models: the rest is read-only.
 ENV CLIPWARDEN_DATA=/home/clipwarden/data \
-    HF_HOME=/home/clipwarden/models
+    HF_HOME=/home/clipwarden/models \
+    XDG_CACHE_HOME=/home/clipwarden/models/cache \
+    XDG_DATA_HOME=/home/clipwarden/models/data
 VOLUME /home/clipwarden/data
 # Where `serve --host 0.0.0.0` answers.
 EXPOSE 8765

@@ -23,10 +23,11 @@ COPY ingest ingest
 COPY worker worker
 COPY clipwarden clipwarden
 ARG EXTRAS=starter,postgres,s3
-# The last line: an index that has only CPU builds would give an image that no card runs.
+# An index that has only CPU builds would give an image that no card runs. Asked before the folder
+# is gone: MKL finds no library from a working directory that is not there.
 RUN pip install --no-cache-dir --constraint requirements/constraints.txt ".[$EXTRAS]" \
-    && rm -rf /src \
-    && python -P -c "import torch; assert torch.version.cuda, torch.__version__"
+    && python -P -c "import torch; assert torch.version.cuda, torch.__version__" \
+    && rm -rf /src
 
 # The same number in all images, for they share volumes. A volume takes owner and mode from the
 # folder it covers; a missing one would become root's.
@@ -35,8 +36,11 @@ RUN useradd --create-home --uid 10001 clipwarden \
         /home/clipwarden/blobs /home/clipwarden/models
 USER 10001
 WORKDIR /home/clipwarden
+# Converted models and the pictures of int8 are kept with the models: the rest is read-only.
 ENV CLIPWARDEN_DATA=/home/clipwarden/data \
     HF_HOME=/home/clipwarden/models \
+    XDG_CACHE_HOME=/home/clipwarden/models/cache \
+    XDG_DATA_HOME=/home/clipwarden/models/data \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 VOLUME /home/clipwarden/data
 # Where `serve --host 0.0.0.0` answers.

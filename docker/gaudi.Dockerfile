@@ -39,10 +39,13 @@ RUN useradd --create-home --uid 10001 clipwarden \
         /home/clipwarden/blobs /home/clipwarden/models /home/clipwarden/recipes
 USER 10001
 WORKDIR /home/clipwarden
+# Converted models and the pictures of int8 are kept with the models: the rest is read-only.
 # Recipes: compiled graphs, kept for all workers on a volume: path, keep what is there, megabytes.
 # The base puts root's home on Python's path and logs where only root may write.
 ENV CLIPWARDEN_DATA=/home/clipwarden/data \
     HF_HOME=/home/clipwarden/models \
+    XDG_CACHE_HOME=/home/clipwarden/models/cache \
+    XDG_DATA_HOME=/home/clipwarden/models/data \
     HABANA_LOGS=/tmp/habana_logs \
     PT_HPU_LAZY_MODE=0 \
     PT_HPU_RECIPE_CACHE_CONFIG=/home/clipwarden/recipes,False,8192 \

@@ -34,7 +34,7 @@ _STDIN = "-"
 Images = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[IMAGE|FOLDER|-]...",
+        metavar="IMAGE|FOLDER|-",
         help="Picture files, folders of them, - for a list of names on standard input.",
         show_default=False,
     ),
@@ -98,8 +98,9 @@ def embed(
     `vectors.npy`, which says what each row is of, how the vectors were made, and what failed;
     Parquet (extra `parquet`) has all that inside. Nothing is left of a run that does not end.
 
-    Exit status 0: every input has its vector. 2: the command line or the model is wrong, nothing
-    was done. 3: some inputs failed, the others' vectors are written.
+    Exit status 0: every input has its vector. 1: the output can't be written, or the run broke
+    off. 2: the command line or the model is wrong, nothing was done. 3: some inputs failed, the
+    others' vectors are written.
 
     Examples:
 
@@ -145,7 +146,7 @@ def _names(images: list[str] | None, from_file: str | None) -> list[Named]:
 def _words(words: Iterable[str], from_file: str | None) -> Iterator[str]:
     for word in words:
         if word == _STDIN:
-            yield from read_names(sys.stdin.buffer)
+            yield from read_names(_stdin())
         else:
             yield word
     if from_file is not None:
@@ -155,6 +156,8 @@ def _words(words: Iterable[str], from_file: str | None) -> Iterator[str]:
 
 def _texts(texts: list[str] | None, texts_from: str | None) -> list[str]:
     found = list(texts or [])
+    if any("\ud800" <= c <= "\udfff" for text in found for c in text):
+        raise typer.BadParameter("a text is not UTF-8.", param_hint="--text")
     if texts_from is not None:
         with _list(texts_from, "--texts-from") as lines:
             try:
@@ -169,7 +172,7 @@ def _texts(texts: list[str] | None, texts_from: str | None) -> list[str]:
 @contextmanager
 def _list(name: str, option: str) -> Iterator[BinaryIO]:
     if name == _STDIN:
-        yield sys.stdin.buffer
+        yield _stdin()
         return
     try:
         file = Path(name).open("rb")  # noqa: SIM115 - closed below
@@ -179,6 +182,13 @@ def _list(name: str, option: str) -> Iterator[BinaryIO]:
         ) from error
     with file:
         yield file
+
+
+def _stdin() -> BinaryIO:
+    # A shell can close it.
+    if sys.stdin is None:
+        raise typer.BadParameter("standard input (-) is closed.")
+    return sys.stdin.buffer
 
 
 def _tell(words: str) -> None:

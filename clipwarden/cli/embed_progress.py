@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,7 +25,7 @@ from ingest.errors import MediaError
 from ingest.media.check import displayed_name
 
 _TOLD_WARNINGS = 20
-"""All of them are in the file."""
+"""All of them are in Parquet, and in the neighbour of an NPY file."""
 
 
 class EmbedProgress:
@@ -83,9 +83,10 @@ class EmbedProgress:
         self._warned += 1
         if self._warned <= _TOLD_WARNINGS:
             name = displayed_name(source)
-            sys.stderr.write("".join(f"warning: {name}: {one}\n" for one in warnings))
+            for one in warnings:
+                typer.echo(f"warning: {name}: {one}", err=True)
         elif self._warned == _TOLD_WARNINGS + 1:
-            sys.stderr.write("warning: further warnings stand in the output's list of rows.\n")
+            typer.echo("warning: there are more, which are not shown.", err=True)
 
 
 class _RateColumn(ProgressColumn):

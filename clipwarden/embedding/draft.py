@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import stat
 import sys
@@ -35,6 +36,9 @@ class Draft(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
+    def write_out(self) -> None:
+        """Do now what may fail of keeping it; raises OSError."""
+
     def keep(self) -> None:
         """Put the bytes where they belong."""
 
@@ -49,8 +53,10 @@ class FileDraft:
             self._path = path.resolve()
             self._require_replaceable()
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._draft = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-            self.file: IO[bytes] = self._draft.open("wb+")
+            # A name that nobody else has, in another container neither, and can't have laid a
+            # link at.
+            self._draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")
+            self.file: IO[bytes] = self._draft.open("xb+")
         except (OSError, RuntimeError) as error:
             raise unwritable(str(path), error) from error
 
@@ -69,10 +75,14 @@ class FileDraft:
         with contextlib.suppress(OSError):
             self._draft.unlink(missing_ok=True)
 
-    def keep(self) -> None:
-        """Write all to the disk and rename the file; raises OSError."""
+    def write_out(self) -> None:
+        """Write all to the disk; raises OSError."""
         self.file.flush()
         os.fsync(self.file.fileno())
+
+    def keep(self) -> None:
+        """Write all to the disk and rename the file; raises OSError."""
+        self.write_out()
         self._draft.replace(self._path)
 
     def _require_replaceable(self) -> None:
@@ -96,6 +106,9 @@ class StdoutDraft:
         trace: TracebackType | None,
     ) -> None:
         self.file.close()
+
+    def write_out(self) -> None:
+        """Nothing: stdout takes back no byte."""
 
     def keep(self) -> None:
         """Copy all to stdout; raises OutputFailed, BrokenPipeError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -48,6 +49,11 @@ class NpyFile:
         if self._list is not None:
             self._list.finish()
 
+    def abandon(self) -> None:
+        """Close what lies beside the file."""
+        if self._list is not None:
+            self._list.abandon()
+
     def _write_header(self) -> int:
         # numpy leaves room in it for the first axis to grow to any length.
         facts = {
@@ -86,6 +92,11 @@ class _RowList:
             self._failed.seek(0)
             shutil.copyfileobj(self._failed, self._file)
         self._file.write(b"\n ]\n}\n")
+
+    def abandon(self) -> None:
+        # A full disk refuses what is still buffered once more.
+        with contextlib.suppress(OSError):
+            self._failed.close()
 
 
 def _line(fields: Mapping[str, object], *, is_first: bool) -> bytes:

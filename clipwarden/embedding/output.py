@@ -12,11 +12,12 @@ from pathlib import Path
 from clipwarden.embedding.draft import Draft, FileDraft, StdoutDraft, unwritable
 from clipwarden.embedding.npy import NpyFile
 from clipwarden.embedding.parquet import ParquetFile, require_pyarrow
-from clipwarden.embedding.rows import VectorFile
+from clipwarden.embedding.rows import SCHEMA, VectorFile
 from clipwarden.errors import OutputFailed
 from clipwarden.interrupts import interrupts_held
 
 STDOUT = "-"
+_HEAD_BYTES = 200
 
 
 class VectorFormat(StrEnum):
@@ -83,6 +84,9 @@ class Drafts:
         if self.neighbour is None:
             self.vectors.keep()
             return
+        # A disk that gets full now leaves both files as they were.
+        self.neighbour.write_out()
+        self.vectors.write_out()
         with interrupts_held():
             self.neighbour.keep()
             self.vectors.keep()
@@ -94,6 +98,8 @@ def drafts_of(target: VectorTarget) -> Iterator[Drafts]:
     with ExitStack() as stack:
         try:
             path, neighbour = target.path, target.neighbour
+            if neighbour is not None:
+                _require_replaceable(neighbour)
             vectors: Draft = StdoutDraft() if path is None else FileDraft(path)
             stack.enter_context(vectors)
             beside = None if neighbour is None else stack.enter_context(FileDraft(neighbour))
@@ -102,6 +108,19 @@ def drafts_of(target: VectorTarget) -> Iterator[Drafts]:
             raise
         except OSError as error:
             raise unwritable(str(target.path or "stdout"), error) from error
+
+
+def _require_replaceable(neighbour: Path) -> None:
+    """Nobody named this file: only a list of ours, or an empty one, is replaced."""
+    if not neighbour.is_file():
+        return
+    with neighbour.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head and SCHEMA.rpartition("/")[0].encode() not in head:
+        raise OutputFailed(
+            f"the list of rows would replace {neighbour}, which is something else.",
+            "Choose another --output.",
+        )
 
 
 def _format_of(name: str) -> VectorFormat:

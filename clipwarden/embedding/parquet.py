@@ -32,7 +32,7 @@ def require_pyarrow() -> None:
 
 
 class ParquetFile:
-    """Writes `source, sha256, width, height, text, vector`; what a row has not is null.
+    """Writes `source, sha256, width, height, text, warnings, vector`; what a row has not is null.
 
     The facts are in the schema's metadata as JSON under `clipwarden`; what failed, under
     `clipwarden.failed`.
@@ -72,6 +72,10 @@ class ParquetFile:
         self._writer.add_key_value_metadata({_FAILURES: json.dumps(failed)})
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Keep pyarrow from writing a footer once the file under it is closed."""
+        self._writer.is_open = False
+
     def _columns(self, facts: Mapping[str, object]) -> Any:
         arrow = self._arrow
         element = arrow.field("element", arrow.float32(), nullable=False)
@@ -82,6 +86,7 @@ class ParquetFile:
                 ("width", arrow.int32()),
                 ("height", arrow.int32()),
                 ("text", arrow.string()),
+                ("warnings", arrow.list_(arrow.string())),
                 arrow.field("vector", arrow.list_(element, facts["dimension"]), nullable=False),
             ],
             metadata={_METADATA: json.dumps(facts)},
@@ -92,8 +97,9 @@ class ParquetFile:
             return
         arrow, schema = self._arrow, self._schema
         names = schema.names[:-1]
+        rows = [row.to_fields() for row in self._rows]
         columns = [
-            arrow.array([getattr(row, name) for row in self._rows], schema.field(name).type)
+            arrow.array([fields.get(name) for fields in rows], schema.field(name).type)
             for name in names
         ]
         numbers = arrow.array(np.concatenate(self._vectors).reshape(-1))

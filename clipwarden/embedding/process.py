@@ -69,10 +69,11 @@ class VectorProcess:
     ) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
+        # Killed first: closing sends what is left, and one that stands still reads nothing.
         if kind is not None:
             self._process.kill()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         try:
             self._process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -83,3 +83,6 @@ class VectorFile(Protocol):
 
     def finish(self) -> None:
         """Write what only the end tells, so that the file is whole."""
+
+    def abandon(self) -> None:
+        """Let go of a file that is not finished; nothing more is written, and nothing raised."""

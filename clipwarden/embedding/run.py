@@ -106,6 +106,13 @@ class _Run:
 
     def write(self, batches: Iterable[_Batch]) -> None:
         """Send every batch and write what comes back, in the same order, to the end."""
+        try:
+            self._write(batches)
+        except BaseException:
+            self._file.abandon()
+            raise
+
+    def _write(self, batches: Iterable[_Batch]) -> None:
         under_way: deque[Sequence[Row]] = deque()
         for batch in batches:
             if len(under_way) == _BATCHES_UNDER_WAY:

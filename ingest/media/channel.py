@@ -85,6 +85,11 @@ class ChildChannel:
         """The child's process id."""
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the child is no more."""
+        return self._process.poll() is not None
+
     def __enter__(self) -> ChildChannel:
         return self
 

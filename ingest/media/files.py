@@ -32,10 +32,10 @@ def open_file(request: DecodeRequest) -> int:
 def _check(status: os.stat_result, request: DecodeRequest) -> None:
     name = request.source
     if stat.S_ISDIR(status.st_mode):
-        raise MediaIsFolder(f"{name}: a folder, not a video file.", "Name the video files in it.")
+        raise MediaIsFolder(f"{name}: a folder, not a file.", "Name the files in it.")
     if not stat.S_ISREG(status.st_mode):
         raise MediaUnreadable(
-            f"{name}: a pipe, socket or device, not a file.", "Store the video as a file first."
+            f"{name}: a pipe, socket or device, not a file.", "Store it as a file first."
         )
     if status.st_size == 0:
         raise MediaEmpty(f"{name}: an empty file.", "Copy or download it again.")

@@ -67,6 +67,7 @@ class PictureDecoder:
         self._shared = DecodeRequest("", "", _FIRST_FRAME, geometry, limits)
         self._channel: PictureChannel | None = None
         self._pictures = 0
+        self._stood_still = False
         self._ending = threading.Lock()
         self._is_over = False
 
@@ -81,8 +82,8 @@ class PictureDecoder:
             had_others = self._pictures > 0
             try:
                 return self._ask(request, descriptor)
-            except (DecoderCrashed, DecoderOutOfMemory):
-                if not had_others or self._is_over:
+            except (DecoderCrashed, DecoderOutOfMemory, DecodingTimedOut):
+                if not had_others or self._is_over or self._stood_still:
                     raise
             return self._ask(request, descriptor)
         finally:
@@ -112,27 +113,31 @@ class PictureDecoder:
             channel.next_file(request.source)
             channel.hand_over(request.source, descriptor)
             session.listen(channel)
-            frames = list(session)
-            if any(len(frame.pictures) > 1 for frame in frames):
-                raise channel.nonsense("a picture in parts")
-        except (DecoderCrashed, DecoderOutOfMemory, DecodingTimedOut):
+            pixels = _first_picture(session, channel)
+        except (DecoderCrashed, DecoderOutOfMemory, DecodingTimedOut) as error:
+            # A process whose processor time is over, its pictures' all together, ends by itself.
+            self._stood_still = isinstance(error, DecodingTimedOut) and not channel.has_ended
             self.close()
             raise
-        if not frames:
+        if pixels is None:
             raise MediaUnreadable(
                 f"{request.source}: a picture in a form that can't be converted.",
                 "Convert it to JPEG or PNG first.",
             )
-        # Of an animation a second one may have come.
-        pixels = frames[0].pictures[0]
         facts, warnings = session.facts, session.summary.warnings
-        return Picture(pixels, facts.width, facts.height, _sha256(descriptor), warnings)
+        return Picture(pixels, facts.width, facts.height, _sha256(request, descriptor), warnings)
 
     def _start(self, source: str) -> PictureChannel:
         with self._ending:
             if self._is_over:
                 raise DecoderCrashed(f"{source}: decoding was ended.", "Start it again.")
-            self._channel = PictureChannel(self._shared)
+            try:
+                self._channel = PictureChannel(self._shared)
+            except OSError as error:
+                raise DecoderCrashed(
+                    f"{source}: no decoding process can be started ({_reason(error)}).",
+                    "Check memory, and the limits on processes and open files.",
+                ) from error
         return self._channel
 
 
@@ -192,9 +197,29 @@ class PictureDecoders:
             self._idle.put(decoder)
 
 
-def _sha256(descriptor: int) -> str:
+def _first_picture(session: DecodeSession, channel: PictureChannel) -> NDArray[np.uint8] | None:
+    """Hear all that is said of a file, and keep one frame: a hostile process may send many."""
+    first = None
+    for frame in session:
+        if len(frame.pictures) > 1:
+            raise channel.nonsense("a picture in parts")
+        if first is None:
+            first = frame.pictures[0]
+    return first
+
+
+def _sha256(request: DecodeRequest, descriptor: int) -> str:
     digest, at = hashlib.sha256(), 0
-    while data := os.pread(descriptor, _HASHED_BYTES, at):
-        digest.update(data)
-        at += len(data)
+    try:
+        while data := os.pread(descriptor, _HASHED_BYTES, at):
+            digest.update(data)
+            at += len(data)
+    except OSError as error:
+        raise MediaUnreadable(
+            f"{request.source}: can't be read ({_reason(error)}).", "Check the disk or the mount."
+        ) from error
     return digest.hexdigest()
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

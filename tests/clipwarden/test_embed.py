@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -150,6 +151,7 @@ def test_parquet_holds_the_same_and_all_facts(
         "width": "int32",
         "height": "int32",
         "text": "string",
+        "warnings": "list<element: string>",
         "vector": f"fixed_size_list<element: float not null>[{DIMENSION}]",
     }
     assert table["source"].to_pylist() == in_order(photos)
@@ -222,6 +224,13 @@ def test_a_pipe_gives_names_and_takes_vectors(
     assert done.stderr == b""
 
 
+def test_a_closed_stdin_is_told(product: Product, model: Path, tmp_path: Path) -> None:
+    script = f"'{CLIPWARDEN}' embed --model {model} --output {tmp_path}/v.npy - <&-"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 2, done.stderr
+    assert "standard input (-) is closed" in done.stderr
+
+
 def test_ctrl_c_leaves_neither_files_nor_processes(
     product: Product, model: Path, tmp_path: Path
 ) -> None:
@@ -275,6 +284,7 @@ def test_what_is_there_stays_where_a_run_does_not_end(
         (["--output", "v.npy", "--device", "tpu", "--model", "starter", "a.jpg"], 2, "device."),
         (["--output", "v.npy", "--from-file", "nowhere.txt"], 2, "nowhere.txt can't be read"),
         (["--output", "v.npy", "-", "--from-file", "-"], 2, "can be read once"),
+        (["--output", "v.npy", "--text", os.fsdecode(b"a\xff")], 2, "a text is not UTF-8"),
         (["--output", ".", "--format", "npy", "a.jpg"], 1, "is a folder"),
         (["--output", "..", "--format", "npy", "a.jpg"], 1, "no ordinary file"),
     ],

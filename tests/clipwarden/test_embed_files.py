@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -170,6 +171,58 @@ def test_a_draft_that_is_not_kept_is_gone_and_one_that_is_replaces(tmp_path: Pat
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_two_drafts_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "v.npy"
+    with FileDraft(path) as one, FileDraft(path) as other:
+        one.file.write(b"one")
+        other.file.write(b"other")
+        other.keep()
+        assert path.read_bytes() == b"other"
+        one.keep()
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("there", ["", '{\n "schema": "clipwarden.vectors/1", "rows": []}'])
+def test_a_list_of_an_earlier_run_is_replaced(tmp_path: Path, there: str) -> None:
+    (tmp_path / "v.json").write_text(there)
+    with drafts_of(VectorTarget(tmp_path / "v.npy", VectorFormat.NPY)) as drafts:
+        drafts.begin(FACTS).finish()
+        drafts.keep()
+    assert json.loads((tmp_path / "v.json").read_text())["rows"] == []
+
+
+def test_somebodys_own_json_is_not_replaced_by_the_list(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text('{"annotations": []}')
+    target = VectorTarget(tmp_path / "v.npy", VectorFormat.NPY)
+    with pytest.raises(OutputFailed, match=r"v\.json, which is something else"), drafts_of(target):
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == ["v.json"]
+
+
+def test_warnings_of_rows_are_in_parquet(tmp_path: Path) -> None:
+    rows = [Row(source="a", warnings=("one: A.", "two: B.")), Row(source="b")]
+    with drafts_of(VectorTarget(tmp_path / "v.parquet", VectorFormat.PARQUET)) as drafts:
+        file = drafts.begin(FACTS)
+        file.add(rows, filled(2))
+        file.finish()
+        drafts.keep()
+    table = pyarrow.parquet.read_table(tmp_path / "v.parquet")
+    assert table["warnings"].to_pylist() == [["one: A.", "two: B."], None]
+
+
+@pytest.mark.parametrize("kind", list(VectorFormat))
+def test_what_is_abandoned_has_no_last_words(tmp_path: Path, kind: VectorFormat) -> None:
+    with drafts_of(VectorTarget(tmp_path / f"v.{kind}", kind)) as drafts:
+        file = drafts.begin(FACTS)
+        file.add([Row(text="x")] * 5000, filled(5000))
+        file.abandon()
+    # An error or a warning on the way out would fail the test.
+    del file, drafts
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_devices_and_pipes_are_not_replaced_by_files(tmp_path: Path) -> None:

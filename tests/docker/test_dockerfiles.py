@@ -105,6 +105,20 @@ def test_folders_that_volumes_cover_belong_to_the_user(path: Path) -> None:
     assert set(owned[1].split()) == folders
 
 
+@each_image
+def test_what_is_made_of_models_is_kept_where_the_models_are(path: Path) -> None:
+    [environment] = [one.pairs() for one in instructions(path, "ENV") if "HF_HOME" in one.rest]
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        assert environment[name].startswith(environment["HF_HOME"] + "/")
+
+
+@each_image
+def test_no_line_goes_on_in_a_folder_that_it_removed(path: Path) -> None:
+    removing = [one.rest for one in instructions(path, "RUN") if "rm -rf /src" in one.rest]
+    assert removing
+    assert all(line.endswith("&& rm -rf /src") for line in removing)
+
+
 def test_the_readme_says_that_no_image_was_ever_built() -> None:
     readme = (ROOT / "docker" / "README.md").read_text()
     for path in DOCKERFILES:

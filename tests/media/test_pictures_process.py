@@ -23,6 +23,8 @@ from PIL import Image
 from ingest.errors import DecoderCrashed, DecodingTimedOut, MediaError, MediaUnreadable
 from ingest.geometry import Geometry
 from ingest.media import pictures_channel
+from ingest.media.decoder import DecodeSession
+from ingest.media.facts import SampledFrame
 from ingest.media.limits import DecodeLimits
 from ingest.media.pictures import Picture, PictureDecoder, PictureDecoders
 from tests import clips
@@ -279,6 +281,26 @@ pictures_child.main()
 """
 
 
+CHATTY = """
+import sys
+from ingest.media import pictures_child, wire
+
+def many_frames(request, out):
+    wire.write_json(out, wire.FACTS, {"width": 300, "height": 200, "codec": "x", "container": "x"})
+    pixels = bytes(wire.pixel_bytes(request.geometry))
+    for number in range(600):
+        wire.write_frame(out, number, [pixels], bytes(900_000))
+    wire.write_json(out, wire.SUMMARY, {
+        "duration_us": 600, "frames_shown": 600, "frames_sampled": 600, "decode_cpu_s": 0,
+        "decode_wall_s": 0, "partial": False, "warnings": [],
+    })
+
+pictures_child.decode_file = many_frames
+pictures_child.main()
+"""
+DEAF = "import time; time.sleep(600)"
+
+
 def test_a_picture_that_kills_its_process_fails_and_all_around_it_go_on(
     tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +337,94 @@ def test_answers_left_over_from_the_picture_before_are_not_taken_for_the_next_on
         assert pid_of(decoder) != pid
     finally:
         decoder.close()
+
+
+def test_processor_time_that_others_took_is_not_counted_against_a_picture(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ends as the kernel ends a process, where it has decoded one picture before.
+    spent = MORTAL.replace(
+        'if "bomb" in request.source:',
+        'if hasattr(os, "used"):\n        signal.raise_signal(signal.SIGXCPU)\n'
+        '    os.used = True\n    if "bomb" in request.source:',
+    )
+    command = (sys.executable, "-P", "-c", spent)
+    monkeypatch.setattr(pictures_channel, "PICTURES_COMMAND", command)
+    decoder = PictureDecoder(CENTRE, DecodeLimits())
+    try:
+        assert [decoder.decode(photo).width for _ in range(3)] == [300] * 3
+    finally:
+        decoder.close()
+
+
+def test_frames_that_nobody_asked_for_are_not_kept(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (sys.executable, "-P", "-c", CHATTY)
+    monkeypatch.setattr(pictures_channel, "PICTURES_COMMAND", command)
+    decoder = PictureDecoder(CENTRE, DecodeLimits())
+    before = psutil.Process().memory_info().rss
+    peak = 0
+
+    def watched(session: DecodeSession) -> Iterator[SampledFrame]:
+        nonlocal peak
+        for frame in frames_of(session):
+            peak = max(peak, psutil.Process().memory_info().rss)
+            yield frame
+
+    frames_of = DecodeSession.__iter__
+    monkeypatch.setattr(DecodeSession, "__iter__", watched)
+    try:
+        assert decoder.decode(photo).width == 300
+    finally:
+        decoder.close()
+    # All of them together are 600 MB.
+    assert peak - before < 100_000_000
+
+
+def test_a_process_that_answers_without_taking_files_is_found_out(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (sys.executable, "-P", "-c", DEAF)
+    monkeypatch.setattr(pictures_channel, "PICTURES_COMMAND", command)
+    decoder = PictureDecoder(CENTRE, DecodeLimits())
+    try:
+        channel = decoder._start(str(photo))
+        with photo.open("rb") as file, pytest.raises(DecoderCrashed, match="never took"):
+            hand_over_without_end(channel, file.fileno())
+    finally:
+        decoder.close()
+
+
+def hand_over_without_end(channel: pictures_channel.PictureChannel, descriptor: int) -> None:
+    while True:
+        channel.hand_over("photo.jpg", descriptor)
+
+
+def test_a_disk_that_fails_under_the_hash_is_that_pictures_own_failure(
+    decoder: PictureDecoder, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", failing)
+        with pytest.raises(
+            MediaUnreadable, match=r"photo\.jpg: can't be read \(input/output error"
+        ):
+            decoder.decode(photo)
+    assert decoder.decode(photo).width == 300
+
+
+def test_where_no_process_can_be_started_the_picture_fails_and_nothing_leaks(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = own_files()
+    monkeypatch.setattr(pictures_channel, "PICTURES_COMMAND", ("/nowhere/python",))
+    decoder = PictureDecoder(CENTRE, DecodeLimits())
+    with pytest.raises(DecoderCrashed, match="no decoding process can be started"):
+        decoder.decode(photo)
+    assert own_files() == before
 
 
 def test_the_process_ends_when_its_parent_is_killed(photo: Path) -> None:
