@@ -9,16 +9,18 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from clipwarden.calibration_choice import CalibrationChoice
 from clipwarden.child import Role
 from clipwarden.data_folder import DataFolder
 from clipwarden.errors import SamplerMissing, ServiceNotRunning
 from clipwarden.following import Follower, Pending, Watcher
 from clipwarden.installation import StoreEnvironment, resolve_stores, served_queue
-from clipwarden.intake import Input, Request, accept_source, prepare
+from clipwarden.intake import Input, accept_source, prepare
 from clipwarden.joining import joined_stores
 from clipwarden.migrations import migrate, require_current
 from clipwarden.processes import WorkerProcesses
 from clipwarden.queue_server import running_server
+from clipwarden.request import Request
 from clipwarden.roles import embedder, finisher, keeper, sampler, usable_cores
 from clipwarden.sampling_hosts import samples_on
 from ingest.claiming import claim_stores, join_stores
@@ -35,16 +37,12 @@ from ingest.tables import DEFAULT_TENANT
 from ingest.works import IsEmbedded
 from prompts.errors import ClipwardenError
 from prompts.schema import PromptSet
+from worker.classifiers.load import require_classifier
+from worker.composing import model_info, prompt_set_info, sampling_info
 from worker.document import ErrorInfo, ResultDocument, VideoInfo
 from worker.errors import ResultMissing
 from worker.models.card import ModelCard
-from worker.results import (
-    is_embedded,
-    model_info,
-    prompt_set_info,
-    read_document,
-    sampling_info,
-)
+from worker.results import is_embedded, read_document
 
 _POLL_S = 0.1
 
@@ -60,6 +58,7 @@ class AnalysisSettings:
     batch_size: int | None
     environment: StoreEnvironment
     host_name: str
+    calibration: CalibrationChoice = field(default_factory=CalibrationChoice)
     crop: Crop | None = None
     fetching: FetchLimits = field(default_factory=FetchLimits)
     decoding: DecodeLimits = field(default_factory=DecodeLimits)
@@ -172,7 +171,7 @@ class Analysis:
             error=ErrorInfo(code=error.code, message=error.message, cure=error.cure),
             video=VideoInfo(id=uuid.uuid4().hex, source=source),
             model=model_info(request.model, device=None),
-            prompt_sets=tuple(prompt_set_info(one) for one in request.prompt_sets),
+            prompt_sets=tuple(map(prompt_set_info, request.prompt_sets, request.calibrations)),
             sampling=sampling_info(request.sampling, request.geometry.name),
         )
         return Finished(index, document, None)
@@ -186,6 +185,7 @@ def running_analysis(
         model=settings.model,
         sampling=settings.sampling,
         prompt_sets=settings.prompt_sets,
+        calibration=settings.calibration,
         crop=settings.crop,
         priority=Priority.HIGH,
         in_place_on=settings.host_name,
@@ -211,10 +211,10 @@ def _joined_analysis(
                 "Name the host as it is named there: --host-name NAME; or use clipwarden submit, "
                 "which copies the files to where every host sees them.",
             )
-        prepare(stores, request)
+        prepared = prepare(stores, request)
         watcher.starting()
         with _cancelling(stores, request):
-            yield Analysis(request, stores, watcher, _Service(folder))
+            yield Analysis(prepared, stores, watcher, _Service(folder))
 
 
 @contextmanager
@@ -222,6 +222,8 @@ def _own_analysis(
     folder: DataFolder, settings: AnalysisSettings, request: Request, watcher: Watcher
 ) -> Iterator[Analysis]:
     """Lock the data folder, start queue server and workers, and end them all on the way out."""
+    for name in request.classifiers:
+        require_classifier(name)
     with ExitStack() as stack:
         stack.enter_context(folder.lock())
         watcher.starting()
@@ -236,8 +238,7 @@ def _own_analysis(
         stack.enter_context(_cancelling(stores, request))
         roles = _roles(settings, request, store_settings)
         workers = stack.enter_context(WorkerProcesses(roles, folder.logs))
-        prepare(stores, request)
-        yield Analysis(request, stores, watcher, workers)
+        yield Analysis(prepare(stores, request), stores, watcher, workers)
 
 
 def _set_up(stores: Stores, *, is_own: bool) -> None:

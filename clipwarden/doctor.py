@@ -19,6 +19,8 @@ from ingest.media.walls import standing_walls
 from ingest.queue.connection import connect
 from prompts.errors import ClipwardenError
 from worker.cards.environment import device_environment
+from worker.classifiers.load import CLASSIFIERS, classifier_key, require_classifier
+from worker.errors import ClassifierUnavailable
 
 _PACKAGES = ("torch", "transformers", "av", "numpy", "rq", "redis", "sqlalchemy")
 _EXTRAS = {
@@ -62,6 +64,7 @@ def examine(folder: DataFolder, redis_url: str | None) -> list[Finding]:
         Finding("python", Verdict.OK, f"{platform.python_version()} on {platform.platform()}"),
         *_packages(),
         *_extras(),
+        *_classifiers(),
         *_devices(),
         _sandbox(),
         _queue(redis_url),
@@ -94,6 +97,19 @@ def _extras() -> list[Finding]:
             findings.append(Finding(f"extra {extra}", Verdict.NOTE, detail, cure))
         else:
             findings.append(Finding(f"extra {extra}", Verdict.OK, "installed"))
+    return findings
+
+
+def _classifiers() -> list[Finding]:
+    findings = []
+    for name in CLASSIFIERS:
+        topic = f"classifier {name}"
+        try:
+            detail = f"{require_classifier(name)}, key {classifier_key(name)}"
+            findings.append(Finding(topic, Verdict.OK, detail))
+        except ClassifierUnavailable:
+            detail = "not installed: labels that need it can't be scored here"
+            findings.append(Finding(topic, Verdict.NOTE, detail, "pip install 'clipwarden[nsfw]'"))
     return findings
 
 

@@ -12,6 +12,10 @@ ClipwardenError (prompts.errors)
     ├── WorkerFailed         a worker process can't be started, or keeps dying
     ├── WorkerRefused        a worker process says that it can't work, and why
     ├── OutputFailed         results can't be written where they should go
+    ├── ExtraMissing         a package is asked for that only an extra installs
+    ├── ResultUnreadable     a file of results is none, or can't be read
+    ├── FrameRateUnknown     a format counts frames, and nobody knows the video's rate
+    ├── ExportImpossible     a result has more than a format can say
     ├── ModelNotServed       no process holds the model that is asked for
     ├── SamplerMissing       no process samples files where they lie on a host
     ├── SubmissionUnfinished results are asked for before they are there
@@ -91,6 +95,30 @@ class OutputFailed(ProductError):
     """Results can't be written where they should go."""
 
     code = "output.failed"
+
+
+class ExtraMissing(ProductError):
+    """A format or feature needs a package that is installed by an extra alone."""
+
+    code = "extra.missing"
+
+
+class ResultUnreadable(ProductError):
+    """A file of results written earlier can't be read, or is something else."""
+
+    code = "result.unreadable"
+
+
+class FrameRateUnknown(ProductError):
+    """A format that counts frames is asked for, and nothing tells the video's frame rate."""
+
+    code = "export.frame_rate_unknown"
+
+
+class ExportImpossible(ProductError):
+    """A result has more than a format can say."""
+
+    code = "export.impossible"
 
 
 class ModelNotServed(ProductError):

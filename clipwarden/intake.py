@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from sqlalchemy import select
 
 from clipwarden.counted_path import CountedPath, OnRead
+from clipwarden.request import Request
 from ingest.errors import MediaChanged, MediaError, MediaNotFound, TokenReused
-from ingest.geometry import Crop, Geometry
 from ingest.identity import FileIdentity, identify
 from ingest.keys import media_key
 from ingest.media.check import check_input, displayed_name
-from ingest.media.spec import SamplingSpec
-from ingest.queue.names import Priority
 from ingest.queue.payloads import Work
 from ingest.sampling import sampling_key
 from ingest.sources.fetching import fetched
@@ -27,40 +25,9 @@ from ingest.sources.playlists import check_not_live
 from ingest.stores import Stores
 from ingest.submissions import InPlace, Wish, announce_media, submit
 from ingest.tables import DEFAULT_TENANT, Status, Submission
-from prompts.schema import PromptSet
-from worker.models.card import ModelCard
+from prompts.compiling import require_heads
 from worker.results import is_embedded
 from worker.texts import request_text_vectors, store_prompt_set
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to look for in files, with what, and how urgently.
-
-    `in_place_on` names the host whose sampling processes read a file where it is; None has its
-    content copied into the blob store, as what is fetched always has. `run_id` names the run of a
-    command that waits. Without a `crop` pictures are cut as the model's own settings say.
-    `once_per_content` makes a request token of the content and of everything else that is asked
-    for, so that a restart asks for nothing twice but what failed or was cancelled.
-    """
-
-    model: ModelCard
-    sampling: SamplingSpec
-    prompt_sets: tuple[PromptSet, ...]
-    crop: Crop | None = None
-    priority: Priority = Priority.NORMAL
-    in_place_on: str | None = None
-    request_token: str | None = None
-    run_id: str | None = None
-    run_host: str | None = None
-    fetching: FetchLimits = field(default_factory=FetchLimits)
-    once_per_content: bool = False
-
-    @property
-    def geometry(self) -> Geometry:
-        """How frames become the squares that the model takes."""
-        own = self.model.geometry
-        return own if self.crop is None else own.with_crop(self.crop)
 
 
 @dataclass(frozen=True)
@@ -84,11 +51,20 @@ class Accepted:
     work: Work
 
 
-def prepare(stores: Stores, request: Request) -> None:
-    """Store the prompt sets as they are now and ask for their vectors; once for many files."""
+def prepare(stores: Stores, request: Request) -> Request:
+    """Store the prompt sets as they are now and ask for their vectors; once for many files.
+
+    Returns the request with its calibrations found. Raises CalibrationUnfit, HeadMissing.
+    """
+    calibrations = request.calibration.resolve(
+        stores, DEFAULT_TENANT, request.model, request.prompt_sets
+    )
     for prompt_set in request.prompt_sets:
+        require_heads(prompt_set, request.model.key, request.model.id)
         store_prompt_set(stores, DEFAULT_TENANT, prompt_set)
-        request_text_vectors(stores, DEFAULT_TENANT, request.model.key, prompt_set.sha256)
+        if prompt_set.texts():
+            request_text_vectors(stores, DEFAULT_TENANT, request.model.key, prompt_set.sha256)
+    return replace(request, calibrations=calibrations)
 
 
 def accept_source(
@@ -217,6 +193,7 @@ def _content_token(stores: Stores, request: Request, work: Work) -> tuple[str, S
     # Not the sampling key: it also says which release made the frames.
     sampling = f"{request.sampling.name} {request.geometry.name}"
     prompt_sets = [one.sha256 for one in request.prompt_sets]
+    # Not the calibration either: a new one is for `rescore`, not for analysing all again.
     asked = "\n".join([work.media_sha256, sampling, work.model_key, *prompt_sets])
     first = token = f"watch-{hashlib.sha256(asked.encode()).hexdigest()}"
     for number in count(2):
@@ -271,6 +248,8 @@ def _wish(request: Request, path: Path, source: str, work: Work, size_bytes: int
         sampling=request.sampling.name,
         geometry=request.geometry.name,
         prompt_set_sha256s=tuple(one.sha256 for one in request.prompt_sets),
+        calibration_sha256s=request.calibration_sha256s,
+        classifiers=request.classifiers,
         priority=request.priority,
         request_token=request.request_token,
         run_id=request.run_id,

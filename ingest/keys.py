@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ingest.queue.payloads import Work
 
-MEDIA_KINDS = ("media", "pixels", "evidence", "embeddings", "scores")
+MEDIA_KINDS = ("media", "pixels", "evidence", "embeddings", "frame-scores", "scores")
 """What is kept per media file, each under a key of its own."""
 
 _HASH_DIGITS = 16
@@ -46,6 +46,12 @@ def evidence_key(work: Work, chunk: int, sha256: str) -> str:
 def embedding_key(work: Work, chunk: int, sha256: str) -> str:
     """A chunk's vectors under the work's model."""
     folder = f"{_sampled(work, 'embeddings')}/{work.model_key}"
+    return f"{folder}/{chunk:06d}-{sha256[:_HASH_DIGITS]}.npz"
+
+
+def frame_scores_key(work: Work, classifier_key: str, chunk: int, sha256: str) -> str:
+    """A frame classifier's scores of a chunk's pictures, whatever model embeds them."""
+    folder = f"{_sampled(work, 'frame-scores')}/{classifier_key}"
     return f"{folder}/{chunk:06d}-{sha256[:_HASH_DIGITS]}.npz"
 
 

@@ -114,7 +114,7 @@ class SamplingJobs:
         ):
             try:
                 with open_original(self._stores, job.work, wanting, self._host) as original:
-                    is_done = self._sample(job, wanting[0], original, claim)
+                    is_done = self._sample(job, wanting, original, claim)
             except (MediaNotFound, MediaChanged) as error:
                 is_done = self._leave_to_other_hosts(job.work, wanting, error)
             if is_done:
@@ -137,11 +137,13 @@ class SamplingJobs:
         return True
 
     def _sample(
-        self, job: SampleJob, submission: Submission, original: Original, claim: Claim
+        self, job: SampleJob, wanting: Sequence[Submission], original: Original, claim: Claim
     ) -> bool:
         """Store and queue every chunk; says False where nobody wants them any more."""
-        sampling = SamplingSpec.parse(submission.sampling)
-        geometry = Geometry.parse(submission.geometry)
+        sampling = SamplingSpec.parse(wanting[0].sampling)
+        geometry = Geometry.parse(wanting[0].geometry)
+        # Who joins later and wants another one has the video sampled again.
+        classifiers = tuple(sorted({name for row in wanting for name in row.classifiers}))
         gate = Gate(self._stores.redis, job.work)
         attempt, chunks, pictured = uuid.uuid4().hex[:8], 0, 0
         # A sampler that was killed may have opened a chunk that it never queued.
@@ -155,7 +157,9 @@ class SamplingJobs:
                     return False
                 # A full disk in the middle of a film is waited out here: its beginning would
                 # else be decoded again and again.
-                claim.patiently(lambda: self._store_chunk(job, attempt, chunks, chunk, claim))  # noqa: B023 - called at once
+                claim.patiently(
+                    lambda: self._store_chunk(job, attempt, chunks, chunk, classifiers, claim)  # noqa: B023 - called at once
+                )
                 chunks += 1
                 pictured += chunk.pictured
         original.check_unchanged()
@@ -175,6 +179,7 @@ class SamplingJobs:
         attempt: str,
         number: int,
         chunk: FrameChunk,
+        classifiers: tuple[str, ...],
         claim: Claim,
     ) -> None:
         """Store pixels and evidence, then the row, then the job: each names only what is there."""
@@ -197,6 +202,7 @@ class SamplingJobs:
                 chunk=number,
                 frames=frames,
                 pixels_sha256=stored.sha256,
+                classifiers=classifiers,
             ),
             job_id=job_id,
             timeout_s=EMBED_TIMEOUT_S,
@@ -241,6 +247,7 @@ def _sampling_row(
         width=facts.width,
         height=facts.height,
         codec=facts.codec,
+        frame_rate=facts.frame_rate,
         frames=summary.frames_sampled,
         frames_pictured=pictured,
         cuts_us=list(summary.cuts_us),

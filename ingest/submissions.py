@@ -35,7 +35,9 @@ class InPlace:
 class Wish:
     """What is to be analysed, and how; everything a submission row and its jobs need.
 
-    Without `in_place` the media's copy is in the blob store. `run_id` names the run of a command
+    Without `in_place` the media's copy is in the blob store. `calibration_sha256s` has one for each
+    prompt set, or none at all; `classifiers` names the frame classifiers whose scores the prompt
+    sets need. `run_id` names the run of a command
     that waits for the result, and `run_host` the host it runs on.
     """
 
@@ -47,6 +49,8 @@ class Wish:
     sampling: str
     geometry: str
     prompt_set_sha256s: tuple[str, ...]
+    calibration_sha256s: tuple[str, ...] = ()
+    classifiers: tuple[str, ...] = ()
     priority: Priority = Priority.NORMAL
     request_token: str | None = None
     run_id: str | None = None
@@ -147,7 +151,8 @@ def _of_token(session: Session, wish: Wish) -> Submission:
 
 
 def _is_same(row: Submission, wish: Wish) -> bool:
-    # Not the sampling key: it also says which release made the frames.
+    # Not the sampling key: it also says which release made the frames. Classifiers follow from the
+    # prompt sets, and which calibration is in use may have changed since.
     asked = (wish.work.media_sha256, wish.work.model_key, wish.sampling, wish.geometry)
     return (
         row.media_sha256,
@@ -196,6 +201,8 @@ def _row(wish: Wish) -> Submission:
         geometry=wish.geometry,
         sampling_key=wish.work.sampling_key,
         prompt_sets=list(wish.prompt_set_sha256s),
+        calibrations=list(wish.calibration_sha256s),
+        classifiers=list(wish.classifiers),
         status=Status.QUEUED,
         created_at=datetime.now(UTC),
     )

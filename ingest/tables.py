@@ -87,6 +87,10 @@ class Submission(Base):
     geometry: Mapped[str] = mapped_column(String(64))
     sampling_key: Mapped[str] = mapped_column(String(128))
     prompt_sets: Mapped[list[str]] = mapped_column(JSON)
+    calibrations: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """One for each prompt set, by their hashes; "" for none, and no list at all for none of any."""
+    classifiers: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """The frame classifiers whose scores the prompt sets need, by name."""
     status: Mapped[str] = mapped_column(String(16))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
@@ -107,6 +111,8 @@ class Sampling(Base):
     width: Mapped[int]
     height: Mapped[int]
     codec: Mapped[str] = mapped_column(String(64))
+    frame_rate: Mapped[str | None] = mapped_column(String(32))
+    """The container's word on frames a second, such as 30000/1001; None where it says none."""
     frames: Mapped[int]
     frames_pictured: Mapped[int]
     """Frames that came with pictures of their own; the others look like one before them."""

@@ -4,7 +4,10 @@ ClipwardenError             code, message, cure; the root of every package's own
 └── PromptsError            anything about prompt sets
     ├── UnknownPromptSet    no shipped set and no file of that name
     ├── InvalidPromptSet    the file can't be read, is no YAML, or breaks the schema
-    └── MissingTextVectors  a set is to be scored with vectors that don't cover its texts
+    ├── MissingTextVectors  a set is to be scored with vectors that don't cover its texts
+    ├── InvalidCalibration  the file is no calibration
+    ├── CalibrationUnfit    a calibration is of another model, or of no label of the set
+    └── HeadMissing         a label is scored by trained heads, and none is for this model
 """
 
 from __future__ import annotations
@@ -61,3 +64,21 @@ class MissingTextVectors(PromptsError):
     """The text vectors given don't belong to the prompt set that is to be scored."""
 
     code = "prompts.missing_text_vectors"
+
+
+class InvalidCalibration(PromptsError):
+    """The file is no calibration, or breaks its schema."""
+
+    code = "prompts.invalid_calibration"
+
+
+class CalibrationUnfit(PromptsError):
+    """A calibration was fitted for another model, or for none of the prompt set's labels."""
+
+    code = "prompts.calibration_unfit"
+
+
+class HeadMissing(PromptsError):
+    """A label is scored by trained heads, and none of them is for the model in use."""
+
+    code = "prompts.head_missing"

@@ -6,13 +6,17 @@ import difflib
 from importlib import resources
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from prompts import document
 from prompts.document import Document, MalformedDocument, dotted
 from prompts.errors import InvalidPromptSet, UnknownPromptSet
-from prompts.schema import Label, PromptSet
+from prompts.examples import Example
+from prompts.head_files import fill_in_heads
+from prompts.label import Label
+from prompts.rules import Rule
+from prompts.schema import PromptSet
 
 _SUFFIXES = (".yaml", ".yml")
 _SETS = resources.files("prompts") / "sets"
@@ -50,7 +54,8 @@ def load_prompt_set(name_or_path: str) -> PromptSet:
     Raises UnknownPromptSet where there is none, InvalidPromptSet where it can't be used.
     """
     if "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(_SUFFIXES):
-        return _parse(_read(Path(name_or_path)), name_or_path)
+        path = Path(name_or_path)
+        return _parse(_read(path), name_or_path, path.parent)
     shipped = shipped_prompt_sets()
     if name_or_path not in shipped:
         near = difflib.get_close_matches(name_or_path, shipped, n=1)
@@ -61,7 +66,7 @@ def load_prompt_set(name_or_path: str) -> PromptSet:
             "a set of your own is given as a path ending in .yaml.",
         )
     resource = _SETS / f"{name_or_path}.yaml"
-    return _parse(resource.read_bytes(), resource.name)
+    return _parse(resource.read_bytes(), resource.name, None)
 
 
 def _read(path: Path) -> bytes:
@@ -81,9 +86,10 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _parse(data: bytes, source: str) -> PromptSet:
+def _parse(data: bytes, source: str, folder: Path | None) -> PromptSet:
     try:
         parsed = document.parse(data)
+        fill_in_heads(parsed, folder)
     except MalformedDocument as error:
         where = _place(source, error.line, error.key)
         raise InvalidPromptSet(f"{where}: {error.problem}.", error.cure) from error
@@ -122,7 +128,8 @@ def _explain(details: ErrorDetails) -> tuple[str, str]:
 
 
 def _known_keys(path: document.Path) -> str:
-    model = Label if path[0] == "labels" else PromptSet
+    models: dict[object, type[BaseModel]] = {"labels": Label, "rules": Rule, "examples": Example}
+    model = models.get(path[0], PromptSet)
     fields = list(model.model_fields)
     near = difflib.get_close_matches(str(path[-1]), fields, n=1)
     return f"Did you mean {near[0]}?" if near else f"The known keys are {', '.join(fields)}."

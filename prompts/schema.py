@@ -8,35 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from prompts.actions import Action
-
-PLACEHOLDER = "{}"
+from prompts.errors import InvalidPromptSet
+from prompts.examples import Example
+from prompts.fields import FrozenModel, Line, filled, printable
+from prompts.label import PLACEHOLDER, Label, Template, set_error
+from prompts.rules import Rule
 
 DEFAULT_TEMPLATES = ("a photo of {}",)
-
-EXIT_FRACTION = 0.6
-"""A label's exit threshold as a share of its threshold, where the set gives none.
-
-Pans and compression move a scene's confidence by some tens of percent between frames, so a
-segment that has begun ends only well below the level at which it began.
-"""
-
-DEFAULT_MAX_GAP_MS = 1500
-"""Frames below the exit threshold are bridged for this long: two samples at 2 fps, with room."""
 
 MAX_TEXTS = 10_000
 """Texts a set may expand to; templates times prompts grows fast, and each text is embedded."""
@@ -45,88 +27,22 @@ MAX_LABELS = 500
 MAX_CONTRAST = 2_000
 """Together with `MAX_TEXTS` they keep a hostile file from costing more than a second."""
 
-MAX_TEXT_CHARACTERS = 300
-"""Longer than any text encoder here reads (CLIP stops at 77 tokens)."""
+MAX_RULES = 200
+MAX_EXAMPLES = 2_000
+
+_LATER_LABEL_KEYS = (
+    "aliases",
+    "classifier",
+    "heads",
+    "min_duration_ms",
+    "snap_ms",
+    "within_frames",
+)
+_LATER_SET_KEYS = ("examples", "rules")
+# Keys of a later release: left out of the hash where they are not used, which so stays the same.
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("control characters and line breaks are not allowed here")
-    return text
-
-
-def _template(text: str) -> str:
-    if text.count(PLACEHOLDER) != 1:
-        raise ValueError("a template has {} exactly once, where the prompt goes")
-    return text
-
-
-def _filled(items: tuple[object, ...]) -> tuple[object, ...]:
-    # Not min_length: that complains of an empty list too where an item was refused.
-    if not items:
-        raise ValueError("the list is empty, and needs at least one")
-    return items
-
-
-Line = Annotated[
-    str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS), AfterValidator(_printable)
-]
-Template = Annotated[Line, AfterValidator(_template)]
-LabelId = Annotated[
-    str,
-    Field(pattern=r"^[a-z][a-z0-9]*([_.][a-z][a-z0-9]*)*$", max_length=100),
-]
-Threshold = Annotated[float, Field(gt=0, lt=1, strict=True)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-
-class Label(_Model):
-    """One thing to look for, and when a run of frames counts as having found it.
-
-    `id` is made of lower-case words; dots make children (`weapons.firearm`). `templates` take
-    the place of the set's. `contrast` are things this label alone is mistaken for. A segment
-    begins at a confidence of `threshold`, goes on down to `exit_threshold` (by default
-    `EXIT_FRACTION` of the threshold), bridges up to `max_gap_ms` below that, and counts once
-    it has `min_frames` frames, or all frames that there are: of the video, be it a still image, or
-    of a shot where the sampling takes so many of each.
-    """
-
-    id: LabelId
-    title: Line | None = None
-    prompts: Annotated[tuple[Line, ...], AfterValidator(_filled)]
-    templates: Annotated[tuple[Template, ...], AfterValidator(_filled)] | None = None
-    contrast: tuple[Line, ...] = ()
-    threshold: Threshold = 0.5
-    exit_threshold: Threshold = Field(default=None, validate_default=True)
-    min_frames: Annotated[int, Field(ge=1, strict=True)] = 2
-    max_gap_ms: Annotated[int, Field(ge=0, strict=True)] = DEFAULT_MAX_GAP_MS
-    nsfw: StrictBool = False
-    action: Action = Action.REVIEW
-
-    @field_validator("exit_threshold", mode="before")
-    @classmethod
-    def _fraction_unless_given(cls, value: object, info: ValidationInfo) -> object:
-        # Where the threshold itself is wrong it is not in `data`, and is reported by itself.
-        return EXIT_FRACTION * info.data.get("threshold", 0.5) if value is None else value
-
-    @field_validator("exit_threshold")
-    @classmethod
-    def _not_above_threshold(cls, value: float, info: ValidationInfo) -> float:
-        if value > info.data.get("threshold", 1.0):
-            raise ValueError("a segment can't end at a higher confidence than it begins at")
-        return value
-
-    @property
-    def parent(self) -> str | None:
-        """The id up to its last dot: `weapons` for `weapons.firearm`, None for `weapons`."""
-        head, dot, _ = self.id.rpartition(".")
-        return head if dot else None
-
-
-class PromptSet(_Model):
+class PromptSet(FrozenModel):
     """Labels scored together, with the templates and contrast prompts they share.
 
     `contrast` is what the world holds besides: a frame scores for a label by how much nearer
@@ -137,14 +53,16 @@ class PromptSet(_Model):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=100)]
     version: Line
     description: Annotated[str, Field(min_length=1, max_length=2000)]
-    templates: Annotated[tuple[Template, ...], AfterValidator(_filled)] = DEFAULT_TEMPLATES
+    templates: Annotated[tuple[Template, ...], AfterValidator(filled)] = DEFAULT_TEMPLATES
     contrast: Annotated[tuple[Line, ...], Field(max_length=MAX_CONTRAST)] = ()
-    labels: Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS), AfterValidator(_filled)]
+    labels: Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS), AfterValidator(filled)]
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
+    examples: Annotated[tuple[Example, ...], Field(max_length=MAX_EXAMPLES)] = ()
 
     @field_validator("description")
     @classmethod
     def _one_paragraph(cls, value: str) -> str:
-        return _printable(" ".join(value.split()))
+        return printable(" ".join(value.split()))
 
     @model_validator(mode="after")
     def _labels_fit_together(self) -> Self:
@@ -152,27 +70,83 @@ class PromptSet(_Model):
         for index, label in enumerate(self.labels):
             path = ("labels", index)
             if label.id in known:
-                raise _set_error(f"another label has the id {label.id} too", (*path, "id"))
+                raise set_error(f"another label has the id {label.id} too", (*path, "id"))
             known.add(label.id)
             contrast = set(self.contrast_of(label))
-            if not contrast:
+            if label.prompts and not contrast:
                 problem = "there is nothing to compare the label with, here or in the set"
-                raise _set_error(problem, (*path, "contrast"))
+                raise set_error(problem, (*path, "contrast"))
             for place, prompt in enumerate(label.prompts):
                 if prompt in contrast:
                     problem = "the prompt is a contrast prompt too, so the two cancel out"
-                    raise _set_error(problem, (*path, "prompts", place))
+                    raise set_error(problem, (*path, "prompts", place))
         if sum(len(templates) for templates, _ in self.templated_prompts()) > MAX_TEXTS:
             problem = f"templates times prompts makes more than {MAX_TEXTS} texts"
-            raise _set_error(problem, ("templates",))
+            raise set_error(problem, ("templates",))
+        self._check_mentions()
         return self
+
+    def _check_mentions(self) -> None:
+        """Refuse rules and examples about labels that are not there."""
+        known = {label.id for label in self.labels}
+        known |= {head for one in known for head in _ancestors(one)}
+        seen: set[str] = set()
+        for index, rule in enumerate(self.rules):
+            if rule.id in seen:
+                raise set_error(f"another rule has the id {rule.id} too", ("rules", index, "id"))
+            seen.add(rule.id)
+            _require_known(rule.labels, known, ("rules", index, "labels"))
+        for index, example in enumerate(self.examples):
+            _require_known(example.labels, known, ("examples", index, "labels"))
+            _require_known(example.absent, known, ("examples", index, "absent"))
 
     @property
     def sha256(self) -> str:
         """64 hex digits over the content, defaults filled in; comments and layout don't count."""
-        content = self.model_dump(mode="json")
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        content = _without_unused(self.model_dump(mode="json", by_alias=True), _LATER_SET_KEYS)
+        content["labels"] = [_without_unused(one, _LATER_LABEL_KEYS) for one in content["labels"]]
+        return _hash(content)
+
+    def scoring_sha256(self, label: Label) -> str:
+        """64 hex digits over all that a label's margin depends on, besides the model.
+
+        Thresholds and whatever else is done with the margin don't count.
+        """
+        facts: dict[str, object]
+        match label.scored_by:
+            case "classifier":
+                facts = {"classifier": label.classifier}
+            case "head":
+                facts = {"heads": [head.sha256 for head in label.heads]}
+            case "prompts":
+                facts = {
+                    "templates": self.templates_of(label),
+                    "prompts": sorted(label.prompts),
+                    "contrast": sorted(set(self.contrast_of(label))),
+                }
+        return _hash(facts)
+
+    @property
+    def classifiers(self) -> tuple[str, ...]:
+        """The frame classifiers that its labels need, sorted."""
+        return tuple(sorted({one.classifier for one in self.labels if one.classifier}))
+
+    def without_classifiers(self) -> PromptSet:
+        """The same set without the labels that need a frame classifier, and what speaks of them.
+
+        Raises InvalidPromptSet where nothing is left.
+        """
+        kept = tuple(one for one in self.labels if one.classifier is None)
+        if not kept:
+            raise InvalidPromptSet(
+                f"every label of prompt set {self.name} is scored by a frame classifier.",
+                "Leave out --no-classifiers, or take another set.",
+            )
+        ids = {one.id for one in kept}
+        ids |= {head for one in ids for head in _ancestors(one)}
+        rules = tuple(one for one in self.rules if ids.issuperset(one.labels))
+        examples = tuple(one for one in self.examples if ids.issuperset(one.labels + one.absent))
+        return self.model_copy(update={"labels": kept, "rules": rules, "examples": examples})
 
     def label(self, label_id: str) -> Label:
         """Return the label of that id; raises KeyError where the set has none."""
@@ -201,6 +175,8 @@ class PromptSet(_Model):
         """
         seen = set()
         for label in self.labels:
+            if label.scored_by != "prompts":
+                continue
             templates = self.templates_of(label)
             for prompt in label.prompts + self.contrast_of(label):
                 if (templates, prompt) not in seen:
@@ -221,6 +197,22 @@ def expand(templates: tuple[str, ...], prompt: str) -> tuple[str, ...]:
     return tuple(template.replace(PLACEHOLDER, prompt) for template in templates)
 
 
-def _set_error(problem: str, path: tuple[str | int, ...]) -> PydanticCustomError:
-    """Make an error of the whole set that still tells which key it is about."""
-    return PydanticCustomError("prompt_set", "{problem}", {"problem": problem, "path": path})
+def _hash(content: object) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _without_unused(content: dict[str, Any], later: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if value or key not in later}
+
+
+def _ancestors(label_id: str) -> list[str]:
+    """The ids above it: weapons for weapons.firearm."""
+    words = label_id.split(".")
+    return [".".join(words[:count]) for count in range(1, len(words))]
+
+
+def _require_known(labels: tuple[str, ...], known: set[str], path: tuple[str | int, ...]) -> None:
+    for place, label in enumerate(labels):
+        if label not in known:
+            raise set_error(f"there is no label {label} in the set", (*path, place))

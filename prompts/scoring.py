@@ -1,8 +1,8 @@
-"""Score frames against a prompt set: how much nearer to a label than to everything else.
+"""Score pictures against a prompt set: how much nearer to a label than to everything else.
 
 Raw cosines can't be compared between prompts, pictures or models. A label's margin is its best
-prompt's cosine minus the best contrast prompt's, and the model's own scale and bias turn it
-into a confidence.
+prompt's cosine minus the best contrast prompt's; a trained head's is its logit, a frame
+classifier's that of its probability. A link (`prompts.links`) turns margins into confidences.
 """
 
 from __future__ import annotations
@@ -14,110 +14,102 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from prompts.errors import MissingTextVectors
-from prompts.schema import PromptSet, expand
+from prompts.compiling import Classified, Compared, CompiledSet, Directed, Indices, Vectors
 
-Vectors = NDArray[np.float32]
-Indices = NDArray[np.intp]
+PICTURES_PER_BLOCK: Final = 4096
+"""Pictures scored at once: with 500 prompts the cosines of a block take 8 MiB."""
 
-FRAMES_PER_BLOCK: Final = 4096
-"""Frames scored at once: with 500 prompts the cosines of a block take 8 MiB."""
+_MIN_PROBABILITY: Final = 1e-6
+"""Classifiers say 0 and 1, whose logits are infinite."""
+
+_NO_SCORES: Final[Mapping[str, Vectors]] = {}
 
 
-@dataclass(frozen=True)
-class CompiledSet:
-    """A prompt set with the vectors of one model, ready to score frames.
+def margins(
+    vectors: Vectors,
+    compiled: CompiledSet,
+    classifier_scores: Mapping[str, Vectors] = _NO_SCORES,
+    floor: float | None = None,
+) -> Vectors:
+    """Return the margin of every picture for every label, float32 `[n, labels]`.
 
-    `prompts` is float32 `[m, d]`, one unit vector per distinct prompt; for each label, in the
-    set's order, `positives` and `contrasts` hold the rows it is made of.
+    `vectors` are unit vectors, float32 `[n, d]`; `classifier_scores` are probabilities `[n]`, by
+    the classifier's name. A contrast never counts for less than `floor`, the cosine below which the
+    model itself holds picture and text for unrelated.
     """
-
-    labels: tuple[str, ...]
-    prompts: Vectors
-    positives: tuple[Indices, ...]
-    contrasts: tuple[Indices, ...]
-
-
-def compile_set(prompt_set: PromptSet, vectors: Mapping[str, Vectors]) -> CompiledSet:
-    """Join a set with its text vectors, each `[d]`, given for at least `prompt_set.texts()`.
-
-    A prompt's vector is the mean over its templates of the texts' unit vectors, made unit
-    length again (Radford et al. 2021, arXiv 2103.00020, section 3.1.4). Raises
-    MissingTextVectors where a text has no usable vector.
-    """
-    unit = _unit_vectors(prompt_set, vectors)
-    row_of: dict[tuple[tuple[str, ...], str], int] = {}
-    rows: list[NDArray[np.float64]] = []
-    for templates, prompt in prompt_set.templated_prompts():
-        row_of[templates, prompt] = len(rows)
-        rows.append(np.mean([unit[text] for text in expand(templates, prompt)], axis=0))
-    prompts = np.stack(rows)
-    prompts /= np.linalg.norm(prompts, axis=1, keepdims=True)
-
-    positives, contrasts = [], []
-    for label in prompt_set.labels:
-        templates = prompt_set.templates_of(label)
-        contrast = prompt_set.contrast_of(label)
-        positives.append(np.array([row_of[templates, p] for p in label.prompts], np.intp))
-        contrasts.append(np.array([row_of[templates, p] for p in contrast], np.intp))
-    return CompiledSet(
-        labels=tuple(label.id for label in prompt_set.labels),
-        prompts=prompts.astype(np.float32),
-        positives=tuple(positives),
-        contrasts=tuple(contrasts),
-    )
-
-
-def margins(frames: Vectors, compiled: CompiledSet) -> Vectors:
-    """Return each label's best positive cosine minus its best contrast cosine.
-
-    `frames` are unit vectors, float32 `[n, d]`; the result is float32 `[n, labels]` in -2..2.
-    """
-    result = np.empty((len(frames), len(compiled.labels)), np.float32)
-    pairs = list(zip(compiled.positives, compiled.contrasts, strict=True))
-    for start in range(0, len(frames), FRAMES_PER_BLOCK):
-        block = slice(start, start + FRAMES_PER_BLOCK)
-        # Prompts by frames: a label's rows then lie together, and the maxima run along them.
-        cosines = compiled.prompts @ frames[block].T
-        for column, (positive, contrast) in enumerate(pairs):
-            result[block, column] = cosines[positive].max(axis=0) - cosines[contrast].max(axis=0)
+    result = np.empty((len(vectors), len(compiled.labels)), np.float32)
+    for start in range(0, len(vectors), PICTURES_PER_BLOCK):
+        block = slice(start, start + PICTURES_PER_BLOCK)
+        _score_block(vectors[block], compiled, floor, result[block])
+    for column, scored in enumerate(compiled.columns):
+        if isinstance(scored, Classified):
+            result[:, column] = logit(classifier_scores[scored.classifier])
     return result
 
 
-def confidences(margins: Vectors, scale: float, bias: float) -> Vectors:
-    """Return `sigmoid(scale * (margin - bias))`, in 0..1 and of the same shape.
+def logit(probabilities: Vectors) -> Vectors:
+    """Return the log odds, bounded at one in a million."""
+    bounded = np.clip(probabilities.astype(np.float64), _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
+    return np.asarray(np.log(bounded / (1 - bounded)), np.float32)
 
-    `scale` and `bias` belong to the model: cosines of different models lie in different ranges.
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Which prompts decided, for some pictures and one label: rows of the compiled set's matrix.
+
+    A contrast of -1 says that the model's own floor decided.
     """
-    # The logistic function by tanh, which saturates where exp would overflow.
-    logistic = 0.5 * (1.0 + np.tanh(0.5 * scale * (margins - bias)))
-    return np.asarray(logistic, np.float32)
+
+    positives: Indices
+    contrasts: Indices
 
 
-def _unit_vectors(
-    prompt_set: PromptSet, vectors: Mapping[str, Vectors]
-) -> dict[str, NDArray[np.float64]]:
-    texts = prompt_set.texts()
-    missing = [text for text in texts if text not in vectors]
-    if missing:
-        raise MissingTextVectors(
-            f"{len(missing)} of the {len(texts)} texts of prompt set {prompt_set.name} have no "
-            f"vector, the first is {missing[0]!r}.",
-            "Embed the set's texts with the model that embedded the frames.",
-        )
-    unit = {}
-    for text in texts:
-        vector = vectors[text].astype(np.float64)
-        length = np.linalg.norm(vector)
-        if not np.isfinite(length) or length == 0:
-            raise MissingTextVectors(
-                f"The vector of {text!r} in prompt set {prompt_set.name} is zero or not finite.",
-                "Embed the set's texts again.",
-            )
-        unit[text] = vector / length
-    if len({vector.shape for vector in unit.values()}) > 1:
-        raise MissingTextVectors(
-            f"The vectors for prompt set {prompt_set.name} differ in length.",
-            "Embed all of the set's texts with one model.",
-        )
-    return unit
+def nearest(
+    vectors: Vectors, compiled: CompiledSet, column: int, floor: float | None = None
+) -> Nearest:
+    """Find the best prompt and the best contrast of a label that is scored by prompts."""
+    scored = compiled.columns[column]
+    assert isinstance(scored, Compared)
+    contrast = np.concatenate([compiled.pools[scored.pool], scored.contrast])
+    # By float32 and in the same order as the margins were made: ties fall the same way.
+    positives = compiled.prompts[scored.positives] @ vectors.T
+    contrasts = compiled.prompts[contrast] @ vectors.T
+    best = contrast[contrasts.argmax(axis=0)]
+    if floor is not None:
+        best = np.where(contrasts.max(axis=0) < floor, -1, best)
+    return Nearest(scored.positives[positives.argmax(axis=0)], best)
+
+
+def _score_block(
+    vectors: Vectors, compiled: CompiledSet, floor: float | None, result: Vectors
+) -> None:
+    # Prompts by pictures: a label's rows then lie together, and the maxima run along them.
+    cosines = compiled.prompts @ vectors.T if len(compiled.prompts) else None
+    least = np.full(len(vectors), -np.inf if floor is None else floor, np.float32)
+    # Once for all labels: the shared pool is by far the longest part of the contrast.
+    pools = [_highest(cosines, pool, least) for pool in compiled.pools]
+    for column, scored in enumerate(compiled.columns):
+        match scored:
+            case Compared():
+                positive = _highest(cosines, scored.positives, None)
+                contrast = _highest(cosines, scored.contrast, pools[scored.pool])
+                result[:, column] = positive - contrast
+            case Directed():
+                result[:, column] = vectors @ scored.weights + np.float32(scored.bias)
+            case Classified():
+                pass
+
+
+def _highest(
+    cosines: Vectors | None, rows: Indices, at_least: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """The highest cosine among some rows for each picture, or `at_least` where that is higher."""
+    if not len(rows):
+        assert at_least is not None
+        return at_least
+    assert cosines is not None
+    first, last = int(rows[0]), int(rows[-1])
+    # A run of rows is read where it lies; picked ones would be copied.
+    is_run = last - first + 1 == len(rows) and bool(np.all(np.diff(rows) == 1))
+    highest: NDArray[np.float32] = (cosines[first : last + 1] if is_run else cosines[rows]).max(0)
+    return highest if at_least is None else np.maximum(highest, at_least)

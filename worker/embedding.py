@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -30,8 +31,10 @@ from ingest.queue.process import process_name
 from ingest.stores import Stores
 from ingest.works import embed_job_id, end_job
 from prompts.errors import ClipwardenError
+from worker.classifiers.load import load_classifier
 from worker.encoders.buckets import plan
 from worker.encoders.protocol import Counts, Encoder
+from worker.frame_scores import FrameScoring, LoadClassifier
 from worker.tables import Embedding
 from worker.texts import load_stored_prompt_set
 
@@ -42,6 +45,17 @@ _log = structlog.get_logger("clipwarden.embedding")
 
 class _Unwanted(Exception):
     """Nobody waits for the work any more."""
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """What is not stored yet of exactly a job's pixels."""
+
+    vectors: bool
+    classifiers: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return self.vectors or bool(self.classifiers)
 
 
 class EmbeddingFailures:
@@ -67,11 +81,17 @@ class EmbeddingFailures:
 
 
 class EmbeddingJobs:
-    """Handles the jobs of one model's queues, with the model loaded and warmed up once."""
+    """Handles the jobs of one model's queues, with the model loaded and warmed up once.
 
-    def __init__(self, stores: Stores, encoder: Encoder) -> None:
+    Frame classifiers are loaded when the first chunk wants them: it takes a fraction of a second.
+    """
+
+    def __init__(
+        self, stores: Stores, encoder: Encoder, load: LoadClassifier = load_classifier
+    ) -> None:
         self._stores = stores
         self._encoder = encoder
+        self._scoring = FrameScoring(stores, load)
         self._counted = encoder.counts()
 
     @property
@@ -95,12 +115,15 @@ class EmbeddingJobs:
     def load_chunk(self, args: object) -> Chunk | None:
         """Read a chunk's pixels and times; None where they are not needed, or lost."""
         job = EmbedJob.from_args(args)
-        if not Gate(self._stores.redis, job.work).is_awaited() or self._is_stored(job):
+        if not Gate(self._stores.redis, job.work).is_awaited() or not self._missing(job):
             return None
         return self._read_pixels(job)
 
     def embed_chunk(self, args: object, claim: Claim) -> None:
-        """Embed one chunk; the last chunk of a work queues the finish of all who wait for it."""
+        """Embed one chunk, and have its pictures scored by the classifiers that are wanted.
+
+        Only what is missing is made; the last chunk of a work queues the finish of all who wait.
+        """
         job = EmbedJob.from_args(args)
         gate = Gate(self._stores.redis, job.work)
         # Nobody waits for a cancelled video: its chunks are dropped, not embedded.
@@ -109,8 +132,8 @@ class EmbeddingJobs:
             suppress(_Unwanted),
         ):
             _require_awaited(gate)
-            if not self._is_stored(job):
-                self._embed(job, gate, claim)
+            if missing := self._missing(job):
+                self._make(job, missing, gate, claim)
             gate.note_embedded(job.chunk, job.frames)
         claim.confirm()
         self._stores.blobs.delete(_pixels_key(job))
@@ -124,15 +147,20 @@ class EmbeddingJobs:
         if self._stores.blobs.exists(key):
             return
         prompt_set = load_stored_prompt_set(self._stores, job.tenant, job.prompt_set_sha256)
-        vectors = self._encoder.embed_texts(prompt_set.texts())
+        texts = prompt_set.texts()
+        # A set whose labels are all scored otherwise has none.
+        if not texts:
+            return
+        vectors = self._encoder.embed_texts(texts)
         claim.confirm()
         self._stores.blobs.put(key, pack_arrays(vectors=vectors))
 
-    def _is_stored(self, job: EmbedJob) -> bool:
-        """Whether exactly these pixels are embedded, by an earlier attempt or another video."""
+    def _missing(self, job: EmbedJob) -> _Missing:
+        """What an earlier attempt, or another submission, has not made of exactly these pixels."""
         with self._stores.database.read() as session:
             stored = session.get(Embedding, (*_work_key(job.work), job.chunk))
-            return stored is not None and stored.pixels_sha256 == job.pixels_sha256
+            is_embedded = stored is not None and stored.pixels_sha256 == job.pixels_sha256
+            return _Missing(not is_embedded, self._scoring.missing(session, job))
 
     def _read_pixels(self, job: EmbedJob) -> Chunk | None:
         try:
@@ -149,12 +177,25 @@ class EmbeddingJobs:
             return None
         return arrays
 
-    def _embed(self, job: EmbedJob, gate: Gate, claim: Claim) -> None:
+    def _make(self, job: EmbedJob, missing: _Missing, gate: Gate, claim: Claim) -> None:
+        # First: without one of them the job fails, and its vectors would be made in vain.
+        classifiers = self._scoring.load(missing.classifiers)
         loaded = claim.loaded
         chunk = loaded if isinstance(loaded, Mapping) else self._read_pixels(job)
         if chunk is None:
             return
         gate.note_begun()
+        if missing.vectors:
+            self._embed(job, chunk, gate, claim)
+
+        def before_each() -> None:
+            _require_awaited(gate)
+            claim.confirm()
+
+        for classifier in classifiers:
+            self._scoring.score(job, classifier, chunk["pixels"], before_each, claim)
+
+    def _embed(self, job: EmbedJob, chunk: Chunk, gate: Gate, claim: Claim) -> None:
         began = time.perf_counter()
         vectors = self._encoder.embed_images(
             chunk["pixels"], before_each=lambda: _require_awaited(gate)

@@ -5,6 +5,7 @@ ClipwardenError (prompts.errors)
     ├── EmbeddingsMissing       a video is to be scored, but its vectors are not there
     ├── TextVectorsUnavailable  a prompt set's texts were not embedded
     ├── ResultMissing           no result is stored for what was asked
+    ├── ClassifierUnavailable   a frame classifier is wanted that is not installed here
     ├── DeviceUnavailable       the device asked for is not in this machine or not usable
     ├── DeviceFailed            the device broke while it was in use
     ├── DeviceWrong             the device's vectors are not those of the CPU
@@ -45,6 +46,13 @@ class ResultMissing(WorkerError):
     """No result is stored for what was asked."""
 
     code = "worker.result_missing"
+
+
+class ClassifierUnavailable(WorkerError):
+    """A frame classifier is wanted whose package is not installed here, or does not work."""
+
+    code = "classifier.unavailable"
+    retry_helps = False
 
 
 class DeviceUnavailable(WorkerError):

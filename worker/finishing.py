@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
 
-from ingest.arrays import pack_arrays
-from ingest.blobs import BlobRef
-from ingest.database import insert_if_absent
 from ingest.endings import fail
-from ingest.keys import scores_key
 from ingest.media.spec import SamplingSpec
 from ingest.queue.attempts import Handler
 from ingest.queue.claims import Claim
 from ingest.queue.gate import Gate
 from ingest.queue.logs import job_context
 from ingest.queue.meters import Meter, add_to_meters
-from ingest.queue.payloads import FinishJob, Work
+from ingest.queue.payloads import FinishJob
 from ingest.stores import Stores
 from ingest.tables import Sampling, Status, Submission
 from ingest.works import leave_work, queue_sampling, sample_job_id, work_of
 from prompts.errors import ClipwardenError
-from prompts.schema import Label, PromptSet
-from prompts.scoring import CompiledSet, compile_set, confidences, margins
+from worker.calibrations import load_calibration
 from worker.errors import EmbeddingsMissing
-from worker.frames import EmbeddedFrames, load_frames
+from worker.frames import load_frames
 from worker.models.card import ModelCard
-from worker.segments import FrameTimes, Segment, cut_segments
-from worker.tables import NO_CALIBRATION, Result, SegmentRow
+from worker.scored import Scorer
+from worker.storing import store_result
+from worker.tables import NO_CALIBRATION
 from worker.texts import load_stored_prompt_set, require_text_vectors
+from worker.versions import versions_of
 
 # Where that does not help, something loses it again and again.
 _MAX_RESAMPLINGS = 3
@@ -76,17 +70,16 @@ class FinishingJobs:
             return
         began = time.perf_counter()
         card = ModelCard.from_json(submission.model_card)
-        # First, for it may have to wait for them: a film's vectors are much to read in vain.
-        compiled = [self._compiled(job.work, sha256) for sha256 in submission.prompt_sets]
+        # First, for it may have to wait for texts: a film's vectors are much to read in vain.
+        scorers = self._scorers(submission, card)
         try:
-            frames = load_frames(self._stores, job.work)
+            frames = load_frames(self._stores, job.work, submission.classifiers)
         except EmbeddingsMissing as error:
             self._sample_again(submission, error)
             return
         spec = SamplingSpec.parse(submission.sampling)
-        times = FrameTimes.of(frames.shown_us, frames.duration_us, frames.cuts_us, spec.strategy)
-        for prompt_set, compiled_set in compiled:
-            self._score(job.work, card, prompt_set, compiled_set, frames, times, claim)
+        for scorer in scorers:
+            store_result(self._stores, scorer.score(job.work, frames, spec), claim.confirm)
         claim.confirm()
         status = self._end(job)
         amounts = {
@@ -112,39 +105,19 @@ class FinishingJobs:
         _log.warning("sampling again", reason=error.message, times=times)
         queue_sampling(redis, submission)
 
-    def _compiled(self, work: Work, sha256: str) -> tuple[PromptSet, CompiledSet]:
-        prompt_set = load_stored_prompt_set(self._stores, work.tenant, sha256)
-        texts = require_text_vectors(self._stores, work.tenant, work.model_key, prompt_set)
-        return prompt_set, compile_set(prompt_set, texts)
-
-    def _score(
-        self,
-        work: Work,
-        card: ModelCard,
-        prompt_set: PromptSet,
-        compiled: CompiledSet,
-        frames: EmbeddedFrames,
-        times: FrameTimes,
-        claim: Claim,
-    ) -> None:
-        scale = card.score_scale
-        of_pictures = confidences(margins(frames.vectors, compiled), scale.scale, scale.bias)
-        scores = frames.highest(of_pictures)
-        content = pack_arrays(pts_us=frames.shown_us, confidences=scores)
-        key = scores_key(work, prompt_set.sha256, hashlib.sha256(content).hexdigest())
-        claim.confirm()
-        stored = self._stores.blobs.put(key, content)
-        rows = [
-            (label, segment)
-            for column, label in enumerate(prompt_set.labels)
-            for segment in cut_segments(label, scores[:, column], times)
-        ]
-        rows.sort(key=lambda row: (row[1].start_us, row[0].id))
-        with self._stores.database.begin() as session:
-            result = _upsert_result(session, work, prompt_set, stored, frames)
-            session.execute(delete(SegmentRow).where(SegmentRow.result_id == result.id))
-            for number, (label, segment) in enumerate(rows):
-                session.add(_segment_row(result.id, number, label, segment, frames))
+    def _scorers(self, submission: Submission, card: ModelCard) -> list[Scorer]:
+        tenant = submission.tenant
+        scorers = []
+        for version in versions_of(submission):
+            prompt_set = load_stored_prompt_set(self._stores, tenant, version.prompt_set_sha256)
+            calibration = (
+                load_calibration(self._stores, tenant, version.calibration_sha256)
+                if version.calibration_sha256 != NO_CALIBRATION
+                else None
+            )
+            texts = require_text_vectors(self._stores, tenant, card.key, prompt_set)
+            scorers.append(Scorer.of(card, prompt_set, calibration, texts))
+        return scorers
 
     def _end(self, job: FinishJob) -> Status | None:
         """Record that the submission is done, and return how; None where it ended before."""
@@ -159,60 +132,3 @@ class FinishingJobs:
             status = Status.PARTIAL if sampled.partial else Status.DONE
             submission.status, submission.finished_at = status, datetime.now(UTC)
             return status
-
-
-def _upsert_result(
-    session: Session, work: Work, prompt_set: PromptSet, scores: BlobRef, frames: EmbeddedFrames
-) -> Result:
-    query = select(Result).where(
-        Result.tenant == work.tenant,
-        Result.media_sha256 == work.media_sha256,
-        Result.sampling_key == work.sampling_key,
-        Result.model_key == work.model_key,
-        Result.prompt_set_sha256 == prompt_set.sha256,
-        Result.calibration_sha256 == NO_CALIBRATION,
-    )
-    row = Result(
-        tenant=work.tenant,
-        media_sha256=work.media_sha256,
-        sampling_key=work.sampling_key,
-        model_key=work.model_key,
-        prompt_set_sha256=prompt_set.sha256,
-        prompt_set=prompt_set.name,
-        prompt_set_version=prompt_set.version,
-        calibration_sha256=NO_CALIBRATION,
-        scores_key=scores.key,
-        scores_sha256=scores.sha256,
-        device=frames.device,
-        frames_embedded=frames.frames_embedded,
-        embed_s=frames.embed_s,
-        created_at=datetime.now(UTC),
-    )
-    insert_if_absent(session, row)
-    # Locked: another submission of the same work may write the same segments just now.
-    result = session.scalars(query.with_for_update()).one()
-    result.scores_key, result.scores_sha256 = scores.key, scores.sha256
-    result.device, result.frames_embedded = frames.device, frames.frames_embedded
-    result.embed_s = frames.embed_s
-    result.created_at = datetime.now(UTC)
-    session.flush()
-    return result
-
-
-def _segment_row(
-    result_id: int, number: int, label: Label, segment: Segment, frames: EmbeddedFrames
-) -> SegmentRow:
-    return SegmentRow(
-        result_id=result_id,
-        number=number,
-        label=label.id,
-        start_us=segment.start_us,
-        end_us=segment.end_us,
-        peak_us=int(frames.shown_us[segment.peak]),
-        confidence=segment.confidence,
-        mean_confidence=segment.mean_confidence,
-        frames=segment.frames,
-        nsfw=label.nsfw,
-        action=label.action,
-        evidence=frames.evidence_of(segment.peak),
-    )

@@ -20,6 +20,7 @@ from ingest.queue.payloads import Work
 from ingest.stores import Stores
 from ingest.tables import Chunk, Sampling
 from worker.errors import EmbeddingsMissing
+from worker.frame_scores import find_frame_scores, read_frame_scores
 from worker.tables import Embedding
 
 
@@ -28,7 +29,11 @@ class EmbeddedFrames:
     """All frames of a work in order of time.
 
     `vectors` is float32 `[pictures, d]`; frame i, shown at `shown_us[i]`, is judged by `count[i]`
-    of them from `first[i]` on. `frames_embedded` counts those that came with pictures of their
+    of them from `first[i]` on. `classifier_scores` has float32 `[pictures]` for each classifier
+    that was asked for, in the order of the vectors. Both come from one blob for each chunk: the
+    first `pictures_of_chunk[0]` rows from the first of `vector_blobs` and of `score_blobs`.
+
+    `frames_embedded` counts those that came with pictures of their
     own; `cuts_us` is where shots begin.
     """
 
@@ -42,6 +47,10 @@ class EmbeddedFrames:
     frames_embedded: int
     device: str
     embed_s: float
+    classifier_scores: Mapping[str, NDArray[np.float32]]
+    vector_blobs: tuple[BlobRef, ...]
+    score_blobs: Mapping[str, tuple[BlobRef, ...]]
+    pictures_of_chunk: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.shown_us)
@@ -59,10 +68,12 @@ class EmbeddedFrames:
         return found
 
 
-def load_frames(stores: Stores, work: Work) -> EmbeddedFrames:
-    """Read what sampling and embedding stored; raises EmbeddingsMissing where some of it is gone.
+def load_frames(stores: Stores, work: Work, classifiers: Sequence[str] = ()) -> EmbeddedFrames:
+    """Read what sampling and embedding stored, with the scores of these frame classifiers.
 
-    Vectors that are lost or damaged are forgotten, so that they are made anew.
+    Raises EmbeddingsMissing where some of it was never made or is gone, ClassifierUnavailable for a
+    name that this release does not know. Vectors and scores that are lost or damaged are forgotten,
+    so that they are made anew.
     """
     with stores.database.read() as session:
         sampled = session.get(Sampling, (work.tenant, work.media_sha256, work.sampling_key))
@@ -76,9 +87,11 @@ def load_frames(stores: Stores, work: Work) -> EmbeddedFrames:
                 "Analyse the video again.",
             )
         chunks = _chunks(session, work)[:expected]
+        scored = {name: find_frame_scores(session, work, name, embeddings) for name in classifiers}
         session.expunge_all()
     refs = [BlobRef(row.blob_key, row.blob_sha256) for row in embeddings]
     arrays = [_vectors(stores, work, ref) for ref in refs]
+    pictures = tuple(len(array["vectors"]) for array in arrays)
     return EmbeddedFrames(
         shown_us=np.concatenate([array["pts_us"] for array in arrays]),
         first=_first_of_all(arrays),
@@ -90,6 +103,15 @@ def load_frames(stores: Stores, work: Work) -> EmbeddedFrames:
         frames_embedded=sampled.frames_pictured,
         device=",".join(sorted({row.device for row in embeddings})),
         embed_s=sum(row.embed_s for row in embeddings),
+        classifier_scores={
+            name: read_frame_scores(stores, work, rows, pictures) for name, rows in scored.items()
+        },
+        vector_blobs=tuple(refs),
+        score_blobs={
+            name: tuple(BlobRef(row.blob_key, row.blob_sha256) for row in rows)
+            for name, rows in scored.items()
+        },
+        pictures_of_chunk=pictures,
     )
 
 

@@ -17,12 +17,21 @@ from ingest.stores import Stores
 from ingest.tables import Chunk, Media, Sampling, Status, Submission
 from worker.results import is_embedded
 from worker.settings import Retention
-from worker.tables import Embedding, Result, SegmentRow
+from worker.tables import Embedding, FrameScore, Result, SegmentRow
 
 _MAX_PER_ROUND = 500
 
 # A submission that was killed before it was recorded left its media; one that copies needs less.
 _UNSUBMITTED_S = 24 * 3600.0
+
+# Of a submission's media.
+_HAS_MEDIA = exists().where(
+    Media.tenant == Submission.tenant, Media.sha256 == Submission.media_sha256
+)
+_HAS_VECTORS, _HAS_SCORES = (
+    exists().where(table.tenant == Submission.tenant, table.media_sha256 == Submission.media_sha256)
+    for table in (Embedding, FrameScore)
+)
 
 _log = structlog.get_logger("clipwarden.retention")
 
@@ -50,11 +59,11 @@ def delete_expired(stores: Stores, retention: Retention) -> int:
             deleted += _forget_submission(stores, tenant, submission_id, sha256)
     if retention.embeddings_s is not None:
         before = _before(retention.embeddings_s)
-        for tenant, sha256 in _expired_media(stores, before, Embedding):
+        for tenant, sha256 in _expired_media(stores, before, or_(_HAS_VECTORS, _HAS_SCORES)):
             deleted += _forget_embeddings(stores, tenant, sha256, before)
     if retention.media_s is not None:
         before = _before(retention.media_s)
-        for tenant, sha256 in _expired_media(stores, before, Media):
+        for tenant, sha256 in _expired_media(stores, before, _HAS_MEDIA):
             deleted += _forget_media(stores, tenant, sha256, before)
     if deleted:
         _log.info("retention deleted", count=deleted)
@@ -127,26 +136,17 @@ def _expired_submissions(stores: Stores, keep_s: float) -> list[tuple[str, str, 
 
 
 def _expired_media(
-    stores: Stores, before: datetime, table: type[Media | Embedding]
+    stores: Stores, before: datetime, has_any: ColumnElement[bool]
 ) -> list[tuple[str, str]]:
-    """The media with rows in a table whose last submission ended that long ago."""
+    """The media that have any of it and whose last submission ended that long ago."""
     unfinished = func.count().filter(Submission.status == Status.QUEUED)
     query = (
         select(Submission.tenant, Submission.media_sha256)
         .group_by(Submission.tenant, Submission.media_sha256)
         .having(unfinished == 0, func.max(Submission.finished_at) < before)
     )
-    if table is Media:
-        kept = exists().where(
-            Media.tenant == Submission.tenant, Media.sha256 == Submission.media_sha256
-        )
-    else:
-        kept = exists().where(
-            Embedding.tenant == Submission.tenant,
-            Embedding.media_sha256 == Submission.media_sha256,
-        )
     with stores.database.read() as session:
-        found = session.execute(query.where(kept).limit(_MAX_PER_ROUND))
+        found = session.execute(query.where(has_any).limit(_MAX_PER_ROUND))
         return [(tenant, sha256) for tenant, sha256 in found]
 
 
@@ -206,8 +206,9 @@ def _forget_embeddings(stores: Stores, tenant: str, sha256: str, before: datetim
         _lock(session, tenant, sha256)
         if _is_wanted(session, tenant, sha256, before):
             return False
-        _delete_blobs(stores, tenant, sha256, ("embeddings",))
-        session.execute(delete(Embedding).where(*_is_media(Embedding, tenant, sha256)))
+        _delete_blobs(stores, tenant, sha256, ("embeddings", "frame-scores"))
+        for table in (Embedding, FrameScore):
+            session.execute(delete(table).where(*_is_media(table, tenant, sha256)))
     return True
 
 
@@ -249,13 +250,13 @@ def _delete_blobs(stores: Stores, tenant: str, sha256: str, kinds: Sequence[str]
 def _delete_rows(session: Session, tenant: str, sha256: str) -> None:
     results = select(Result.id).where(Result.tenant == tenant, Result.media_sha256 == sha256)
     session.execute(delete(SegmentRow).where(SegmentRow.result_id.in_(results)))
-    for table in (Result, Embedding, Chunk, Sampling):
+    for table in (Result, Embedding, FrameScore, Chunk, Sampling):
         session.execute(delete(table).where(*_is_media(table, tenant, sha256)))
     session.execute(delete(Media).where(Media.tenant == tenant, Media.sha256 == sha256))
 
 
 def _is_media(
-    table: type[Result | Embedding | Chunk | Sampling], tenant: str, sha256: str
+    table: type[Result | Embedding | FrameScore | Chunk | Sampling], tenant: str, sha256: str
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return table.tenant == tenant, table.media_sha256 == sha256
 

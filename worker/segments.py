@@ -4,19 +4,19 @@ One frame above a threshold proves little: at a false-positive rate of 6% per fr
 every clean minute has one. So a label must hold for `min_frames` frames, or for all that can
 confirm each other: a still image has one, so may a shot, and frames seconds apart are alone. It
 begins at `threshold` and goes on down to `exit_threshold`, so that a scene near the threshold is
-one segment and not ten.
+one segment and not ten. Where a label says so, k of n neighbouring frames must reach the threshold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.media.spec import Strategy
-from prompts.schema import Label
+from prompts.label import Label
 
 _CONFIRMING_US = 2_000_000
 """Frames further apart show different things: to wait for a second one would be to miss both."""
@@ -33,13 +33,14 @@ class FrameTimes:
     sampling step lies between, nothing else was shown. But it speaks for its own shot only: where
     a cut lies between it and its neighbour, it begins or ends there. Frames from the middle of
     something (`shots`) speak as far back as ahead. `group` rises from one run of frames that can
-    confirm each other to the next.
+    confirm each other to the next. `cuts_us` is where shots begin, as far as anybody looked.
     """
 
     shown_us: Times
     starts_us: Times
     ends_us: Times
     group: NDArray[np.intp]
+    cuts_us: Times
 
     @classmethod
     def of(
@@ -67,6 +68,7 @@ class FrameTimes:
             starts_us=starts_us,
             ends_us=np.minimum(ends_us, shot_ends_us),
             group=_groups(shown_us, is_cut & (strategy == "shots")),
+            cuts_us=np.array(cuts_us, np.int64),
         )
 
 
@@ -75,7 +77,7 @@ class Segment:
     """A stretch in which a label holds; `peak` is the index of its most confident frame.
 
     `first` and `last` are the indices of its first and last frame at or above the exit
-    threshold; `frames` counts those, `mean_confidence` is over them.
+    threshold; `members` are all of those, `frames` counts them, `mean_confidence` is over them.
     """
 
     start_us: int
@@ -86,6 +88,7 @@ class Segment:
     frames: int
     confidence: float
     mean_confidence: float
+    members: NDArray[np.intp] = field(compare=False)
 
 
 def cut_segments(label: Label, confidences: Confidences, times: FrameTimes) -> list[Segment]:
@@ -93,9 +96,11 @@ def cut_segments(label: Label, confidences: Confidences, times: FrameTimes) -> l
     holds = np.flatnonzero(confidences >= label.exit_threshold)
     segments = []
     for run in _split_at_gaps(holds, times, label.max_gap_ms * 1000):
-        trimmed = _from_first_entry(run, confidences, label.threshold)
-        if _is_long_enough(trimmed, label.min_frames, times):
-            segments.append(_segment(trimmed, confidences, times))
+        entered = _from_entry(run, label, confidences, times)
+        if len(entered):
+            segment = _segment(entered, label, confidences, times)
+            if _lasts(segment, label.min_duration_ms * 1000, times):
+                segments.append(segment)
     return segments
 
 
@@ -115,32 +120,69 @@ def _split_at_gaps(
     return list(np.split(holds, np.flatnonzero(gaps_us > max_gap_us) + 1))
 
 
-def _from_first_entry(
-    run: NDArray[np.intp], confidences: Confidences, threshold: float
+def _from_entry(
+    run: NDArray[np.intp], label: Label, confidences: Confidences, times: FrameTimes
 ) -> NDArray[np.intp]:
-    """Drop what lies before the first frame that reaches the threshold: nothing has begun yet."""
-    entries = np.flatnonzero(confidences[run] >= threshold)
-    return run[entries[0] :] if len(entries) else run[:0]
+    """Drop what lies before the frame at which the label enters: all of it, where it never does."""
+    entries = np.flatnonzero(confidences[run] >= label.threshold)
+    if not len(entries):
+        return run[:0]
+    if label.within_frames is None:
+        entered = run[int(entries[0]) :]
+        counted, is_enough = entered, len(entered) >= label.min_frames
+    else:
+        counted = run[entries]
+        found = _first_of_k_in_n(counted, label.min_frames, label.within_frames)
+        entered, is_enough = run[int(entries[found or 0]) :], found is not None
+    return entered if is_enough or _holds_all_of_a_group(counted, times) else run[:0]
 
 
-def _is_long_enough(run: NDArray[np.intp], min_frames: int, times: FrameTimes) -> bool:
-    """Whether it has that many frames, or all those of a group."""
-    if not len(run) or len(run) >= min_frames:
-        return len(run) > 0
+def _first_of_k_in_n(frames: NDArray[np.intp], k: int, n: int) -> int | None:
+    """Where the first k of some rising frame numbers begin that lie within n neighbours."""
+    if len(frames) < k:
+        return None
+    spans = frames[k - 1 :] - frames[: len(frames) - k + 1]
+    found = np.flatnonzero(spans < n)
+    return int(found[0]) if len(found) else None
+
+
+def _holds_all_of_a_group(run: NDArray[np.intp], times: FrameTimes) -> bool:
+    """Whether all frames are in it that could confirm each other: no more could be asked for."""
     groups, held = np.unique(times.group[run], return_counts=True)
     ends = np.searchsorted(times.group, groups, side="right")
     return bool(np.any(held == ends - np.searchsorted(times.group, groups)))
 
 
-def _segment(run: NDArray[np.intp], confidences: Confidences, times: FrameTimes) -> Segment:
+def _lasts(segment: Segment, min_us: int, times: FrameTimes) -> bool:
+    """Whether it lasts long enough; more than the whole video can't be asked for."""
+    whole_us = int(times.ends_us[-1] - times.starts_us[0])
+    return segment.end_us - segment.start_us >= min(min_us, whole_us)
+
+
+def _snapped(time_us: int, cuts_us: Times, within_us: int) -> int:
+    """The cut that is nearest, where one is near enough."""
+    if not len(cuts_us) or not within_us:
+        return time_us
+    nearest = int(cuts_us[np.abs(cuts_us - time_us).argmin()])
+    return nearest if abs(nearest - time_us) <= within_us else time_us
+
+
+def _segment(
+    run: NDArray[np.intp], label: Label, confidences: Confidences, times: FrameTimes
+) -> Segment:
     peak = int(run[np.argmax(confidences[run])])
+    snap_us = label.snap_ms * 1000
+    start_us = _snapped(int(times.starts_us[run[0]]), times.cuts_us, snap_us)
+    end_us = _snapped(int(times.ends_us[run[-1]]), times.cuts_us, snap_us)
     return Segment(
-        start_us=int(times.starts_us[run[0]]),
-        end_us=int(times.ends_us[run[-1]]),
+        # A border never moves past a frame that the segment is made of.
+        start_us=min(start_us, int(times.shown_us[run[0]])),
+        end_us=max(end_us, int(times.shown_us[run[-1]])),
         first=int(run[0]),
         last=int(run[-1]),
         peak=peak,
         frames=len(run),
         confidence=float(confidences[peak]),
         mean_confidence=float(confidences[run].mean()),
+        members=run,
     )

@@ -86,3 +86,36 @@ class SegmentRow(Base):
     nsfw: Mapped[bool]
     action: Mapped[str] = mapped_column(String(16))
     evidence: Mapped[str] = mapped_column(Text)
+
+
+class CalibrationRow(Base):
+    """A stored calibration; at most one of a model and a prompt set's name is active."""
+
+    __tablename__ = "calibrations"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    model_key: Mapped[str] = mapped_column(String(16))
+    prompt_set: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime]
+    is_active: Mapped[bool]
+
+
+class FrameScore(Base):
+    """A frame classifier's scores of one chunk's pictures, in the blob store."""
+
+    __tablename__ = "frame_scores"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    media_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sampling_key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    classifier_key: Mapped[str] = mapped_column(String(16), primary_key=True)
+    chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    classifier: Mapped[str] = mapped_column(String(32))
+    frames: Mapped[int]
+    blob_key: Mapped[str] = mapped_column(String(512))
+    blob_sha256: Mapped[str] = mapped_column(String(64))
+    pixels_sha256: Mapped[str] = mapped_column(String(64))
+    """The pixels that were scored: vectors of others don't belong to these scores."""
+    score_s: Mapped[float]
+    scored_by: Mapped[str] = mapped_column(String(255))

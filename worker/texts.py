@@ -52,7 +52,10 @@ def load_stored_prompt_set(stores: Stores, tenant: str, sha256: str) -> PromptSe
 
 
 def request_text_vectors(stores: Stores, tenant: str, model_key: str, sha256: str) -> None:
-    """Ask an embedding process for a stored prompt set's vectors, unless they are there."""
+    """Ask an embedding process for a stored prompt set's vectors, unless they are there.
+
+    A set without texts, all of whose labels are scored otherwise, gets none.
+    """
     if stores.blobs.exists(text_vectors_key(tenant, model_key, sha256)):
         return
     enqueue_once(
@@ -73,6 +76,8 @@ def require_text_vectors(
     The job that needs missing ones is postponed: others need not wait for an embedding process to
     come up. Raises TextVectorsUnavailable when the asking failed.
     """
+    if not prompt_set.texts():
+        return {}
     vectors = _stored_vectors(stores, tenant, model_key, prompt_set)
     if vectors is not None:
         return vectors

@@ -22,13 +22,15 @@ from clipwarden.chaos.verdict import Verdict, judge
 from clipwarden.data_folder import DataFolder
 from clipwarden.errors import WorkerFailed
 from clipwarden.installation import StoreEnvironment, host_name, installation_stores
-from clipwarden.intake import Request, accept, prepare
+from clipwarden.intake import accept, prepare
+from clipwarden.request import Request
 from clipwarden.wanted_model import WantedModel
 from ingest.errors import Passing
 from ingest.media.spec import SamplingSpec
 from ingest.stores import Stores
 from ingest.tables import Status, Submission
-from prompts.schema import Label, PromptSet
+from prompts.label import Label
+from prompts.schema import PromptSet
 from worker.tables import Embedding
 
 # Thresholds so low that every video has a segment of each label: a segment that is stored twice
@@ -149,7 +151,7 @@ def _submit_all(stores: Stores, settings: ChaosSettings, clips: Path) -> None:
         prompt_sets=(_PROMPT_SET,),
         in_place_on=host_name(),
     )
-    prepare(stores, request)
+    request = prepare(stores, request)
     for path in write_clips(clips, settings.videos, settings.clip_s):
         accept(stores, request, path)
 

@@ -16,6 +16,7 @@ from clipwarden.analysis import (
     Finished,
     running_analysis,
 )
+from clipwarden.calibration_choice import AUTO, CalibrationChoice
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, succeeds
 from clipwarden.cli.inputs import Inputs, named_inputs
 from clipwarden.cli.limits import decode_limits, threads_for_one_file
@@ -26,12 +27,14 @@ from clipwarden.cli.options import (
     AllowPrivate,
     BatchSize,
     BlobUrl,
+    CalibrationOption,
     CropOption,
     Data,
     DatabaseUrl,
     HostName,
     Limits,
     Model,
+    NoClassifiers,
     Paths,
     PrecisionName,
     PrecisionOption,
@@ -46,10 +49,10 @@ from clipwarden.cli.output import (
     OutputFormat,
     ResultFormat,
     Results,
-    Target,
     prepare_report,
 )
 from clipwarden.cli.progress import ProgressBars
+from clipwarden.cli.prompt_sets import named_prompt_sets
 from clipwarden.data_folder import DataFolder
 from clipwarden.installation import host_name as this_host
 from clipwarden.intake import Input
@@ -59,7 +62,6 @@ from clipwarden.wanted_model import WantedModel
 from ingest.media.spec import SamplingSpec
 from ingest.sources.limits import FetchLimits
 from prompts.errors import ClipwardenError
-from prompts.loader import load_prompt_set
 from worker.document import ResultDocument
 
 Device = Annotated[
@@ -95,6 +97,8 @@ def analyze(
     report: Report = None,
     no_report: NoReport = False,
     crop: CropOption = None,
+    calibration: CalibrationOption = AUTO,
+    no_classifiers: NoClassifiers = False,
     limit: Limits = None,
     allow_private: AllowPrivate = False,
     quiet: Quiet = False,
@@ -123,7 +127,8 @@ def analyze(
     folder, environment = named_folder(data), store_environment(database_url, blob_url)
     settings = AnalysisSettings(
         sampling=SamplingSpec.parse(sample),
-        prompt_sets=tuple(load_prompt_set(name) for name in dict.fromkeys(prompts)),
+        prompt_sets=named_prompt_sets(prompts, no_classifiers=no_classifiers),
+        calibration=CalibrationChoice.parse(calibration),
         model=analysis_model(folder, environment, WantedModel(model, precision.value, (device,))),
         device=device,
         batch_size=batch_size,
@@ -134,8 +139,7 @@ def analyze(
         decoding=decoding,
     )
     inputs = named_inputs(paths)
-    target = Target.prepare(output) if output and output != "-" else None
-    results = Results(output_format, target, inputs=inputs.count)
+    results = Results.prepare(output_format, output, inputs.count)
     report_file = None if no_report else _report_file(folder, report)
     _analyze(folder, settings, inputs, results, report_file, quiet=quiet)
 

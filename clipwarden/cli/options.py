@@ -212,6 +212,21 @@ Prompts = Annotated[
         "--prompts", "-p", help="A shipped prompt set or a YAML file; give it again for more."
     ),
 ]
+CalibrationOption = Annotated[
+    str,
+    typer.Option(
+        "--calibration",
+        metavar="auto|none|FILE|HASH",
+        help="How margins become confidences: as the active calibration of the model and the "
+        "prompt set says, where there is one; uncalibrated; or as this one says.",
+    ),
+]
+NoClassifiers = Annotated[
+    bool,
+    typer.Option(
+        "--no-classifiers", help="Leave out labels that a frame classifier scores (extra nsfw)."
+    ),
+]
 Sample = Annotated[
     str,
     typer.Option(

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from clipwarden.calibration_choice import AUTO, CalibrationChoice
 from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED, print_error
 from clipwarden.cli.inputs import Inputs, named_inputs, watched_folders
 from clipwarden.cli.limits import fetch_limits
@@ -21,6 +22,7 @@ from clipwarden.cli.options import (
     DEFAULT_SAMPLING,
     AllowPrivate,
     BlobUrl,
+    CalibrationOption,
     CropOption,
     Data,
     DatabaseUrl,
@@ -28,6 +30,7 @@ from clipwarden.cli.options import (
     FormatOption,
     HostName,
     MaxBytes,
+    NoClassifiers,
     Paths,
     PrecisionName,
     PrecisionOption,
@@ -41,12 +44,14 @@ from clipwarden.cli.options import (
 from clipwarden.cli.outcomes import Outcome, print_line, refused, standing, submitted
 from clipwarden.cli.output import writing_stdout
 from clipwarden.cli.progress import ProgressBars
+from clipwarden.cli.prompt_sets import named_prompt_sets
 from clipwarden.cli.reading import ReadingBar
 from clipwarden.cli.watching import watch_folders
 from clipwarden.following import Pending, follow
 from clipwarden.installation import host_name as this_host
-from clipwarden.intake import Accepted, Input, Request, Unfit, accept_source, prepare
+from clipwarden.intake import Accepted, Input, Unfit, accept_source, prepare
 from clipwarden.joining import joined_stores
+from clipwarden.request import Request
 from clipwarden.sampling_hosts import samples_on
 from clipwarden.served_models import ChosenModel, choose_model
 from clipwarden.wanted_model import WantedModel
@@ -57,7 +62,6 @@ from ingest.queue.names import Priority
 from ingest.sources.naming import LocalPath
 from ingest.stores import Stores
 from ingest.tables import Status
-from prompts.loader import load_prompt_set
 
 Model = Annotated[
     str | None,
@@ -106,6 +110,8 @@ def submit(
     watch: Watch = False,
     settle: Settle = DEFAULT_SETTLE_S,
     crop: CropOption = None,
+    calibration: CalibrationOption = AUTO,
+    no_classifiers: NoClassifiers = False,
     max_bytes: MaxBytes = DEFAULT_MAX_BYTES,
     allow_private: AllowPrivate = False,
     output_format: FormatOption = Format.TABLE,
@@ -135,13 +141,15 @@ def submit(
     _check_usage(inputs, token=token, watch=watch, wait=wait)
     wanted = _wanted(model, precision)
     sampling = SamplingSpec.parse(sample)
-    prompt_sets = tuple(load_prompt_set(name) for name in dict.fromkeys(prompts))
+    prompt_sets = named_prompt_sets(prompts, no_classifiers=no_classifiers)
+    chosen_calibration = CalibrationChoice.parse(calibration)
     with joined_stores(named_folder(data), store_environment(database_url, blob_url)) as stores:
         chosen = choose_model(stores.redis, wanted)
         request = Request(
             model=chosen.card,
             sampling=sampling,
             prompt_sets=prompt_sets,
+            calibration=chosen_calibration,
             priority=priority,
             in_place_on=this_host(host_name) if in_place else None,
             request_token=token,
@@ -197,7 +205,7 @@ class _Submissions:
 
     def accept_all(self, sources: Sequence[Input], *, quiet: bool) -> None:
         """Submit each; a bad one fails alone, with a line on stderr."""
-        prepare(self._stores, self._request)
+        request = prepare(self._stores, self._request)
         copies = self._request.in_place_on is None
         paths = [_path_for_bar(source) for source in sources]
         if any(not isinstance(source, LocalPath | Unfit) for source in sources):
@@ -207,7 +215,7 @@ class _Submissions:
             for source, path in zip(sources, paths, strict=True):
                 bar.begin(path)
                 try:
-                    accepted = accept_source(self._stores, self._request, source, bar.on_read)
+                    accepted = accept_source(self._stores, request, source, bar.on_read)
                 except MediaError as error:
                     with bar.lifted():
                         print_error(error)

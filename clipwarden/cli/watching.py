@@ -17,7 +17,8 @@ from clipwarden.cli.inputs import unreadable_words
 from clipwarden.cli.options import Format
 from clipwarden.cli.outcomes import Outcome, print_line, refused, submitted
 from clipwarden.cli.output import writing_stdout
-from clipwarden.intake import Request, accept, prepare
+from clipwarden.intake import accept, prepare
+from clipwarden.request import Request
 from ingest.errors import MediaChanged, MediaError, MediaNotFound, Passing
 from ingest.media.check import displayed_name
 from ingest.sources.folders import FileState
@@ -42,7 +43,7 @@ def watch_folders(
     A file that fails is told, and left alone until it changes; one that can't be read is tried
     again, and told once. Ends by an interrupt.
     """
-    prepare(stores, request)
+    request = prepare(stores, request)
     watches = [_Watched(folder, settle_s) for folder in folders]
     names = ", ".join(displayed_name(str(folder)) for folder in folders)
     typer.echo(f"Watching {names}; Ctrl-C ends it.", err=True)

@@ -7,6 +7,7 @@ unexpected is a DecoderCrashed.
 from __future__ import annotations
 
 import json
+import re
 
 from ingest.errors import DecoderCrashed
 from ingest.media.channel import ChildChannel
@@ -17,6 +18,7 @@ _MAX_COUNT = 2**62
 _MAX_SECONDS = 1e9
 _MAX_TEXT = 4096
 _MAX_WARNINGS = 64
+_FRACTION = re.compile(r"[1-9][0-9]{0,9}/[1-9][0-9]{0,9}")
 
 
 class Answer:
@@ -42,6 +44,15 @@ class Answer:
     def count_or_none(self, name: str) -> int | None:
         """Return a whole number from 0, or None."""
         return None if self._fields.get(name) is None else self.integer(name, 0, _MAX_COUNT)
+
+    def fraction_or_none(self, name: str) -> str | None:
+        """Return a fraction such as `30000/1001` as it is written, or None."""
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not _FRACTION.fullmatch(value):
+            raise self._unexpected(name)
+        return value
 
     def seconds(self, name: str) -> float:
         """Return a number of seconds from 0."""
@@ -87,6 +98,7 @@ def read_facts(payload: bytes, channel: ChildChannel) -> VideoFacts:
         container=answer.text("container"),
         estimated_duration_us=answer.count_or_none("estimated_duration_us"),
         estimated_frames=answer.count_or_none("estimated_frames"),
+        frame_rate=answer.fraction_or_none("frame_rate"),
     )
 
 

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from ingest.errors import MediaError, NoVideoStream
 from ingest.media import wire
 from ingest.media.clock import FrameClock
-from ingest.media.estimate import estimate
+from ingest.media.estimate import estimate, frame_rate
 from ingest.media.losses import Losses
 from ingest.media.opening import (
     choose_video,
@@ -212,6 +212,7 @@ class FileDecoder:
                 "container": self._container.format.name,
                 "estimated_duration_us": guess.duration_us,
                 "estimated_frames": frames,
+                "frame_rate": frame_rate(self._container, stream),
             },
         )
 

@@ -1,6 +1,6 @@
-"""How long a video probably is and how many key frames it has, before it is decoded.
+"""How long a video probably is, how many key frames and frames a second, before it is decoded.
 
-For progress bars only: nothing is planned, allocated or refused by it.
+For progress bars and timecodes only: nothing is planned, allocated or refused by it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _MAX_INDEX_ENTRIES = 200_000
 _COVERED = 0.8
 """An index that ends before this part of the video is one of the beginning only."""
 _LOOK_S = 1.0
+_NEAR = 0.05
+_HIGHEST_BELIEVED_RATE = 960
+"""Of slow motion; where a header gives more, it is the time base that passes for a rate."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,22 @@ def estimate(
         if isinstance(error, MemoryError):
             raise
         return Estimate(None, None)
+
+
+def frame_rate(container: InputContainer, stream: VideoStream) -> str | None:
+    """The average frames per second, such as `30000/1001`; None for stills and where none is told.
+
+    Near it, FFmpeg's guess of the nominal rate is taken instead: how long the last frame of a short
+    video is shown makes an average of 29.9 of 30.
+    """
+    is_still = container.format.name.endswith("_pipe") or stream.frames == 1
+    average, nominal = stream.average_rate, stream.guessed_rate
+    rate = average or nominal
+    if average and nominal and abs(nominal / average - 1) < _NEAR:
+        rate = nominal
+    if is_still or not rate or not 0 < rate <= _HIGHEST_BELIEVED_RATE:
+        return None
+    return f"{rate.numerator}/{rate.denominator}"
 
 
 def _header_duration_us(container: InputContainer, stream: VideoStream) -> int | None:

@@ -14,7 +14,8 @@ class VideoFacts:
 
     `width` and `height` are in pixels as displayed, after rotation and with square pixels.
     The estimates come from the container's header, which may lie: good for progress bars only,
-    and None where the header says nothing.
+    and None where the header says nothing. `frame_rate` is the header's word, too: the average
+    in frames per second as a fraction such as `30000/1001`, None for stills.
     """
 
     width: int
@@ -23,6 +24,7 @@ class VideoFacts:
     container: str
     estimated_duration_us: int | None
     estimated_frames: int | None
+    frame_rate: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

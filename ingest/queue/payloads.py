@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -67,13 +67,18 @@ class SampleJob(Payload):
 
 
 class EmbedJob(Payload):
-    """Embed one chunk of frames; `attempt` names the sampling that stored its pixels."""
+    """Embed one chunk of frames; `attempt` names the sampling that stored its pixels.
+
+    `classifiers` names the frame classifiers that score its pictures, too.
+    """
 
     work: Work
     attempt: str = Field(pattern=r"^[0-9a-f]{8}$")
     chunk: int = Field(ge=0)
     frames: int = Field(ge=1)
     pixels_sha256: Sha256 = Field(pattern=_SHA256)
+    # Jobs of an earlier release have none.
+    classifiers: tuple[Annotated[str, Field(pattern=_WORD)], ...] = ()
 
 
 class TextJob(Payload):

@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from clipwarden import intake
 from clipwarden.cli.jobs import try_again
-from clipwarden.intake import Request, Unfit, accept, accept_source
+from clipwarden.intake import Unfit, accept, accept_source
 from clipwarden.purging import find_doomed, purge_doomed
+from clipwarden.request import Request
 from ingest.endings import fail
 from ingest.errors import DatabaseUnavailable, LiveSource, MediaChanged, MediaNotFound
 from ingest.identity import identify

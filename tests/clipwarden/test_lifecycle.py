@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from clipwarden.data_folder import DataFolder
 from clipwarden.installation import StoreEnvironment, resolve_stores
-from clipwarden.intake import Request, accept
+from clipwarden.intake import accept
 from clipwarden.migrations import migrate
 from clipwarden.queue_server import running_server
+from clipwarden.request import Request
 from ingest.database import Database
 from ingest.media.spec import SamplingSpec
 from ingest.stores import Stores

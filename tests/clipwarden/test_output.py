@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from clipwarden.cli.file_names import file_names
 from clipwarden.cli.output import (
     ResultFormat,
     Results,
     Target,
-    file_names,
     prepare_report,
     writing_stdout,
 )

@@ -16,7 +16,8 @@ from clipwarden.chaos.disturbance import Plan
 from clipwarden.chaos.run import ChaosSettings, run_chaos
 from clipwarden.data_folder import DataFolder
 from clipwarden.installation import StoreEnvironment, installation_stores
-from clipwarden.intake import Request, accept, prepare
+from clipwarden.intake import accept, prepare
+from clipwarden.request import Request
 from ingest.media.spec import SamplingSpec
 from ingest.queue.leases import Lease
 from ingest.queue.upkeep import known_queues

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from clipwarden.cli.figures import span
 from clipwarden.cli.status_view import overview_view
-from clipwarden.intake import Accepted, Request, accept
+from clipwarden.intake import Accepted, accept
 from clipwarden.overview import Selection, read_overview
+from clipwarden.request import Request
 from ingest.endings import fail
 from ingest.errors import MediaUnreadable
 from ingest.media.spec import SamplingSpec

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from clipwarden.intake import Request, accept
+from clipwarden.intake import accept
+from clipwarden.request import Request
 from ingest.errors import MediaChanged, TokenReused
 from ingest.media.spec import SamplingSpec
 from ingest.stores import Stores

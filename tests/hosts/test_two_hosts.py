@@ -17,8 +17,9 @@ from sqlalchemy import func, select
 
 from clipwarden.chaos.clips import write_clips
 from clipwarden.chaos.verdict import judge
-from clipwarden.intake import Request, accept, prepare
+from clipwarden.intake import accept, prepare
 from clipwarden.queue_server import server_binary
+from clipwarden.request import Request
 from ingest.media.spec import SamplingSpec
 from ingest.queue.presence import Presence, State, read_presences
 from ingest.settings import StoreSettings

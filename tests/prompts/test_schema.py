@@ -6,15 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from prompts.actions import Action, strongest
-from prompts.schema import (
-    DEFAULT_MAX_GAP_MS,
-    DEFAULT_TEMPLATES,
-    EXIT_FRACTION,
-    MAX_TEXTS,
-    Label,
-    PromptSet,
-    expand,
-)
+from prompts.errors import InvalidPromptSet
+from prompts.label import DEFAULT_MAX_GAP_MS, EXIT_FRACTION, Label
+from prompts.schema import DEFAULT_TEMPLATES, MAX_TEXTS, PromptSet, expand
 
 
 def label(**changes: Any) -> Label:
@@ -69,6 +63,11 @@ def test_the_exit_threshold_follows_the_threshold_unless_given() -> None:
         ("min_frames", 0),
         ("min_frames", True),
         ("max_gap_ms", -1),
+        ("snap_ms", -1),
+        ("min_duration_ms", 0.5),
+        ("within_frames", 1),
+        ("classifier", "magic"),
+        ("classifier", "open_nsfw"),
         ("nsfw", "yes"),
         ("action", "delete"),
         ("treshold", 0.5),
@@ -77,7 +76,8 @@ def test_the_exit_threshold_follows_the_threshold_unless_given() -> None:
 def test_a_label_refuses_what_it_can_not_mean(key: str, value: object) -> None:
     with pytest.raises(ValidationError) as caught:
         label(**{key: value})
-    assert caught.value.errors()[0]["loc"][0] == key
+    first = caught.value.errors()[0]
+    assert (first["loc"] + first.get("ctx", {}).get("path", ()))[0] == key
 
 
 def test_a_label_can_not_be_changed() -> None:
@@ -173,3 +173,66 @@ def test_the_hash_knows_the_content_and_survives_a_round_trip() -> None:
 def test_spelling_out_a_default_does_not_change_the_hash() -> None:
     spelled = {"id": "weapons", "prompts": ("a gun", "a sword"), "threshold": 0.5, "min_frames": 2}
     assert prompt_set(labels=(spelled,)).sha256 == prompt_set().sha256
+
+
+def test_what_a_set_does_not_use_leaves_its_hash_as_it_was() -> None:
+    plain = prompt_set()
+    # Computed by the release before there were rules, heads and classifiers.
+    assert plain.sha256 == "acb338fe393a331f585d1fb907e6078cb7d40e839e9cd11d573d667eac6cd29b"
+    assert plain.sha256 == prompt_set(rules=(), examples=()).sha256
+    used = prompt_set(rules=({"id": "much", "labels": ("weapons",), "min_segments": 2},))
+    assert used.sha256 != plain.sha256
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rules": ({"id": "much", "labels": ("drugs",)},)},
+        {"rules": ({"id": "much", "labels": ()},)},
+        {"rules": ({"id": "a", "labels": ("weapons",)}, {"id": "a", "labels": ("weapons",)})},
+        {"examples": ({"text": "a gun", "labels": ("drugs",)},)},
+        {"examples": ({"labels": ("weapons",)},)},
+        {"examples": ({"text": "a gun", "image": "gun.jpg"},)},
+        {"examples": ({"image": "../gun.jpg"},)},
+        {"examples": ({"image": "/gun.jpg"},)},
+        {"examples": ({"text": "a gun", "labels": ("weapons",), "absent": ("weapons",)},)},
+    ],
+)
+def test_rules_and_examples_about_what_is_not_there_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        prompt_set(**change)
+
+
+def test_a_rule_may_name_a_parent_that_is_no_label_itself() -> None:
+    child = {"id": "weapons.blade", "prompts": ("a sword",)}
+    made = prompt_set(labels=(child,), rules=({"id": "armed", "labels": ("weapons",)},))
+    assert made.rules[0].covers("weapons.blade")
+    assert not made.rules[0].covers("weaponsmith")
+
+
+def test_thresholds_do_not_change_what_a_label_scores_by_and_prompts_do() -> None:
+    made = prompt_set(labels=({"id": "weapons", "prompts": ("a gun", "a sword")},))
+    same = prompt_set(
+        labels=({"id": "weapons", "prompts": ("a sword", "a gun"), "threshold": 0.9},)
+    )
+    other = prompt_set(contrast=("a tree", "a house"))
+    wanted = made.scoring_sha256(made.labels[0])
+    assert same.scoring_sha256(same.labels[0]) == wanted
+    assert other.scoring_sha256(other.labels[0]) != wanted
+
+
+def test_a_set_without_classifiers_loses_what_speaks_of_their_labels() -> None:
+    made = prompt_set(
+        labels=(
+            {"id": "weapons", "prompts": ("a gun",)},
+            {"id": "nudity", "classifier": "open_nsfw"},
+        ),
+        rules=({"id": "a", "labels": ("nudity",)}, {"id": "b", "labels": ("weapons",)}),
+        examples=({"text": "a gun", "absent": ("nudity",)},),
+    )
+    left = made.without_classifiers()
+    assert [one.id for one in left.labels] == ["weapons"]
+    assert [one.id for one in left.rules] == ["b"]
+    assert left.examples == ()
+    with pytest.raises(InvalidPromptSet, match="--no-classifiers"):
+        prompt_set(labels=({"id": "nudity", "classifier": "open_nsfw"},)).without_classifiers()

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from prompts.errors import MissingTextVectors
+from prompts.compiling import Compared, CompiledSet, Vectors, compile_set, require_heads
+from prompts.errors import HeadMissing, MissingTextVectors
 from prompts.loader import load_prompt_set
 from prompts.schema import PromptSet
-from prompts.scoring import FRAMES_PER_BLOCK, Vectors, compile_set, confidences, margins
+from prompts.scoring import PICTURES_PER_BLOCK, logit, margins, nearest
 
 DIMENSION = 24
 
@@ -39,6 +40,12 @@ def random_units(count: int, seed: int) -> Vectors:
 def vectors_of(prompt_set: PromptSet) -> dict[str, Vectors]:
     texts = prompt_set.texts()
     return dict(zip(texts, random_units(len(texts), seed=1), strict=True))
+
+
+def compared(compiled: CompiledSet, column: int) -> Compared:
+    found = compiled.columns[column]
+    assert isinstance(found, Compared)
+    return found
 
 
 def reference_margin(
@@ -78,7 +85,7 @@ def test_margins_equal_a_plain_loop_over_the_definition(prompt_set: PromptSet) -
 
 def test_blocks_of_frames_do_not_change_a_score(prompt_set: PromptSet) -> None:
     compiled = compile_set(prompt_set, vectors_of(prompt_set))
-    frames = random_units(FRAMES_PER_BLOCK + 3, seed=3)
+    frames = random_units(PICTURES_PER_BLOCK + 3, seed=3)
     whole = margins(frames, compiled)
     parts = np.concatenate([margins(frames[:5], compiled), margins(frames[5:], compiled)])
     np.testing.assert_allclose(whole, parts, atol=1e-6)
@@ -93,8 +100,9 @@ def test_a_frame_that_is_a_prompt_scores_for_its_label_and_one_of_contrast_again
     prompt_set: PromptSet,
 ) -> None:
     compiled = compile_set(prompt_set, vectors_of(prompt_set))
-    positive = compiled.prompts[compiled.positives[1]]
-    contrast = compiled.prompts[compiled.contrasts[1][:1]]
+    drugs = compared(compiled, 1)
+    positive = compiled.prompts[drugs.positives]
+    contrast = compiled.prompts[compiled.pools[drugs.pool][:1]]
     assert margins(positive, compiled)[0, 1] > 0
     assert margins(contrast, compiled)[0, 1] < 0
 
@@ -133,27 +141,91 @@ def test_an_unusable_text_vector_is_refused(prompt_set: PromptSet, bad: Vectors)
         compile_set(prompt_set, vectors)
 
 
-def test_confidence_is_the_logistic_function_of_the_scaled_margin() -> None:
-    drawn = np.array([[-0.2, 0.0, 0.04, 0.1]], np.float32)
-    expected = [[1 / (1 + math.exp(-40 * (float(margin) - 0.04))) for margin in drawn[0]]]
-    found = confidences(drawn, scale=40.0, bias=0.04)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert found[0, 2] == 0.5
-
-
-def test_confidence_stays_in_bounds_and_rises_with_the_margin_at_any_scale() -> None:
-    drawn = np.linspace(-2, 2, 101, dtype=np.float32)
-    for scale in (1.0, 40.0, 1e6):
-        found = confidences(drawn, scale=scale, bias=0.0)
-        assert found.min() >= 0
-        assert found.max() <= 1
-        assert (np.diff(found) >= 0).all()
-
-
 def test_the_moderation_set_compiles_from_one_vector_per_text() -> None:
     prompt_set = load_prompt_set("moderation")
     compiled = compile_set(prompt_set, vectors_of(prompt_set))
     assert len(compiled.labels) == len(prompt_set.labels)
-    assert all(len(rows) > len(prompt_set.contrast) for rows in compiled.contrasts)
+    # The shared pool is compared with once, whatever the number of labels.
+    assert [len(pool) for pool in compiled.pools] == [len(prompt_set.contrast)]
     np.testing.assert_allclose(np.linalg.norm(compiled.prompts, axis=1), 1, atol=1e-6)
+
+
+def test_the_deciding_prompts_are_those_whose_cosines_make_the_margin(
+    prompt_set: PromptSet,
+) -> None:
+    compiled = compile_set(prompt_set, vectors_of(prompt_set))
+    frames = random_units(50, seed=5)
+    scored = margins(frames, compiled)
+    for column in range(3):
+        found = nearest(frames, compiled, column)
+        positive = np.sum(compiled.prompts[found.positives] * frames, axis=1)
+        contrast = np.sum(compiled.prompts[found.contrasts] * frames, axis=1)
+        np.testing.assert_allclose(positive - contrast, scored[:, column], atol=1e-6)
+
+
+def test_a_contrast_never_counts_for_less_than_the_floor(prompt_set: PromptSet) -> None:
+    compiled = compile_set(prompt_set, vectors_of(prompt_set))
+    frames = random_units(50, seed=6)
+    free, floored = margins(frames, compiled), margins(frames, compiled, floor=0.3)
+    for column in range(3):
+        found = nearest(frames, compiled, column, floor=0.3)
+        by_floor = found.contrasts == -1
+        assert by_floor.any()
+        assert not by_floor.all()
+        np.testing.assert_array_equal(floored[~by_floor, column], free[~by_floor, column])
+        best = np.sum(compiled.prompts[found.positives] * frames, axis=1)
+        np.testing.assert_allclose(
+            floored[by_floor, column], best[by_floor] - np.float32(0.3), atol=1e-6
+        )
+
+
+def head(model_key: str = "ab" * 8) -> dict[str, object]:
+    return {
+        "schema": "clipwarden.head/1",
+        "label": "spoons",
+        "model_key": model_key,
+        "model_id": "some-model",
+        "weights": [0.5] * DIMENSION,
+        "bias": -0.25,
+        "trained_on": {"positives": 9, "negatives": 9, "source": "a folder"},
+        "created_at": "2026-11-22T00:00:00Z",
+    }
+
+
+def mixed_set() -> PromptSet:
+    return PromptSet.model_validate(
+        {
+            "name": "mine",
+            "version": "1",
+            "description": "Mine.",
+            "contrast": ("a tree",),
+            "labels": (
+                {"id": "weapons", "prompts": ("a gun",)},
+                {"id": "spoons", "heads": (head(),)},
+                {"id": "nudity", "classifier": "open_nsfw"},
+            ),
+        }
+    )
+
+
+def test_a_head_scores_by_its_logit_and_a_classifier_by_that_of_its_probability() -> None:
+    prompt_set = mixed_set()
+    assert prompt_set.texts() == ("a photo of a gun", "a photo of a tree")
+    assert prompt_set.classifiers == ("open_nsfw",)
+    compiled = compile_set(prompt_set, vectors_of(prompt_set), "ab" * 8)
+    frames = random_units(4, seed=7)
+    probabilities = np.array([0, 0.25, 0.5, 1], np.float32)
+    scored = margins(frames, compiled, {"open_nsfw": probabilities})
+    np.testing.assert_allclose(scored[:, 1], 0.5 * frames.sum(axis=1) - 0.25, atol=1e-5)
+    expected = [math.log(1e-6), math.log(1 / 3), 0, -math.log(1e-6)]
+    np.testing.assert_allclose(scored[:, 2], expected, rtol=1e-2, atol=1e-6)
+    assert np.isfinite(logit(probabilities)).all()
+
+
+def test_a_head_of_another_model_is_refused_with_the_cure() -> None:
+    prompt_set = mixed_set()
+    with pytest.raises(HeadMissing, match=r"spoons .* only for some-model.* train-head"):
+        compile_set(prompt_set, vectors_of(prompt_set), "cd" * 8)
+    with pytest.raises(HeadMissing):
+        require_heads(prompt_set, "cd" * 8, "other-model")
+    require_heads(prompt_set, "ab" * 8, "some-model")

@@ -15,6 +15,7 @@ from clipwarden.report.render import render_report
 from ingest.media.spec import SamplingSpec
 from prompts.actions import Action, strongest
 from tests.report.page import Element, parse_page
+from worker.composing import sampling_info
 from worker.document import (
     ErrorInfo,
     Flags,
@@ -24,7 +25,6 @@ from worker.document import (
     SegmentInfo,
     VideoInfo,
 )
-from worker.results import sampling_info
 
 CREATED_AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 

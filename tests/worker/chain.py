@@ -41,12 +41,15 @@ from ingest.settings import WorkerLimits
 from ingest.stores import Stores
 from ingest.submissions import InPlace, Wish, submit
 from ingest.tables import DEFAULT_TENANT, Submission
-from prompts.schema import Label, PromptSet
+from prompts.label import Label
+from prompts.schema import PromptSet
 from tests.clips import BLUE, GREEN, RED, write_scenes
 from tests.worker.fake_encoder import FAKE_CARD, FakeEncoder
+from worker.classifiers.load import load_classifier
 from worker.document import ResultDocument
 from worker.embedding import EmbeddingJobs
 from worker.finishing import FinishingJobs
+from worker.frame_scores import LoadClassifier
 from worker.results import is_embedded, read_document
 from worker.texts import request_text_vectors, store_prompt_set
 
@@ -121,6 +124,7 @@ class Chain:
     stores: Stores
     encoder: FakeEncoder = field(default_factory=FakeEncoder)
     max_queued_bytes: int = 2**30
+    load: LoadClassifier = load_classifier
 
     def submit(
         self,
@@ -161,6 +165,7 @@ class Chain:
             sampling=sampling,
             geometry=FAKE_CARD.geometry.name,
             prompt_set_sha256s=tuple(one.sha256 for one in prompt_sets),
+            classifiers=tuple(sorted({name for one in prompt_sets for name in one.classifiers})),
             priority=priority,
             request_token=request_token,
             run_id=run_id,
@@ -186,7 +191,7 @@ class Chain:
     def handlers(self, host: str = HOST) -> dict[str, Handler]:
         """What workers do with each kind of job."""
         sampling = SamplingJobs(self.stores, host=host, max_queued_bytes=self.max_queued_bytes)
-        embedding = EmbeddingJobs(self.stores, self.encoder)
+        embedding = EmbeddingJobs(self.stores, self.encoder, self.load)
         finishing = FinishingJobs(self.stores)
         return {SAMPLE: sampling.handler, **embedding.handlers, FINISH: finishing.handler}
 

@@ -17,7 +17,7 @@ from ingest.evidence import read_picture
 from ingest.queue.gate import Gate
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT, Chunk, Sampling, Status
-from prompts.schema import Label
+from prompts.label import Label
 from tests.clips import BLUE, GREEN, RED, Encoding, truncate, write_clip, write_scenes
 from tests.worker.chain import COLOUR_SET, Chain, prompt_set
 from tests.worker.fake_encoder import COLOURS, FAKE_CARD, confidence

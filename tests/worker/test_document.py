@@ -14,11 +14,11 @@ from ingest.evidence import read_picture
 from ingest.sampling import FRAMES_VERSION
 from ingest.tables import DEFAULT_TENANT
 from prompts.actions import Action
-from prompts.schema import Label
+from prompts.label import Label
 from tests.clips import RED, write_scenes
 from tests.worker.chain import COLOUR_SET, Chain, prompt_set
 from tests.worker.fake_encoder import FAKE_CARD
-from worker.document import ResultDocument, Timings
+from worker.document import Flags, ResultDocument, Timings
 from worker.errors import ResultMissing
 from worker.results import read_document, read_scores
 from worker.tables import Embedding, Result
@@ -127,7 +127,7 @@ def test_a_video_in_which_nothing_is_found_is_allowed(chain: Chain, red: Path) -
     document = found_by(chain, red, Label(id="blue", prompts=("blue",), nsfw=True))
     assert document.status == "done"
     assert document.segments == ()
-    assert document.flags.model_dump() == {"nsfw": False, "action": "allow", "labels": ()}
+    assert document.flags == Flags(nsfw=False, action=Action.ALLOW, labels=(), reasons=())
 
 
 def test_segments_are_sorted_by_start_then_label_and_know_their_parent(

@@ -14,7 +14,7 @@ from ingest.queue.leases import counted
 from ingest.queue.names import FINISH_QUEUE
 from ingest.queue.payloads import FinishJob
 from ingest.tables import DEFAULT_TENANT, Status
-from prompts.schema import Label
+from prompts.label import Label
 from tests.clips import BLUE, write_scenes, write_sound_only
 from tests.worker.chain import (
     COLOUR_SET,

@@ -16,7 +16,7 @@ from ingest.queue.jobs import EMBED
 from ingest.queue.meters import Meter, read_meters
 from ingest.sampling import SamplingJobs
 from ingest.tables import DEFAULT_TENANT, Chunk, Sampling, Status, Submission
-from prompts.schema import Label
+from prompts.label import Label
 from tests.clips import BLUE, write_scenes
 from tests.worker.chain import EMBED_QUEUE, HOST, SAMPLE_QUEUE, Chain, prompt_set
 from tests.worker.fake_encoder import FAKE_CARD, confidence

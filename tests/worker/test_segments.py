@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.media.spec import Strategy
-from prompts.schema import Label
+from prompts.label import Label
 from worker.segments import Confidences, FrameTimes, Segment, Times, cut_segments
 
 STEP_US = 100_000
@@ -260,6 +260,7 @@ def cut_step_by_step(one: Label, track: Track) -> list[Segment]:
             frames=len(frames),
             confidence=max(confidences[index] for index in frames),
             mean_confidence=float(np.mean(track.confidences[frames])),
+            members=np.array(frames),
         )
         for frames in closed
         if frames and is_long_enough(one, frames, track)
@@ -333,7 +334,11 @@ def test_more_frames_asked_for_only_drops_whole_segments(one: Label, track: Trac
 def test_a_later_video_has_the_same_segments_later(one: Label, track: Track, by_us: int) -> None:
     times = track.times
     later = FrameTimes(
-        times.shown_us + by_us, times.starts_us + by_us, times.ends_us + by_us, times.group
+        times.shown_us + by_us,
+        times.starts_us + by_us,
+        times.ends_us + by_us,
+        times.group,
+        times.cuts_us + by_us,
     )
     assert [
         (found.start_us - by_us, found.end_us - by_us, found.first, found.last)

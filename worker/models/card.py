@@ -20,11 +20,14 @@ _QUANTISATION = 1
 class ScoreScale:
     """How a margin becomes a confidence: `sigmoid(scale * (margin - bias))`.
 
-    Both belong to the model: cosines of different models lie in different ranges.
+    Both belong to the model: cosines of different models lie in different ranges. A contrast never
+    counts for less than `floor`, the cosine at which the model itself is in doubt whether a text
+    and a picture belong together; None for models that only compare.
     """
 
     scale: float
     bias: float
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class ModelCard:
     `id` is what the user asked for ("starter", a hub id, a folder's name); `folder` is where
     its files lie on this machine and is left out of the key, for the same weights elsewhere
     are the same model. `mean` and `std` normalise RGB in 0..1, per channel. `calibration_sha256`
-    is of the pictures that int8 was made by, None in other precisions.
+    is of the pictures that int8 was made by, None in other precisions. `logit_scale` and
+    `logit_bias` are those the model was trained with: a text's and a picture's logit is `scale *
+    cosine + bias`, under a softmax where there is no bias (CLIP), else under a sigmoid (SigLIP).
     """
 
     id: str
@@ -49,6 +54,8 @@ class ModelCard:
     dimension: int
     score_scale: ScoreScale
     calibration_sha256: str | None = None
+    logit_scale: float = 100.0
+    logit_bias: float | None = None
 
     @property
     def key(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from worker.errors import UnsupportedModel
 from worker.models.card import ModelCard, Precision
 from worker.models.file_hashes import FileHashes
+from worker.models.logits import read_logits
 from worker.models.preprocessing import read_preprocessing
 from worker.models.score_scales import score_scale_of
 
@@ -44,7 +45,7 @@ def folder_card(
     precision: Precision,
     hashes: FileHashes,
 ) -> ModelCard:
-    """Read what a model is from its folder; the weights are hashed, not opened.
+    """Read what a model is from its folder: of the weights their hash, and the logits' scale.
 
     Raises UnsupportedModel, saying what is wrong and what would do.
     """
@@ -52,6 +53,7 @@ def folder_card(
     model_type = _model_type(folder, config)
     preprocessing = read_preprocessing(*_read_preprocessor(folder))
     _check_picture_size(folder, config, preprocessing.geometry.size_px)
+    logits = read_logits(find_weights(folder))
     return ModelCard(
         id=model_id,
         kind="dual",
@@ -63,7 +65,9 @@ def folder_card(
         mean=preprocessing.mean,
         std=preprocessing.std,
         dimension=_dimension(folder, model_type, config),
-        score_scale=score_scale_of(model_type, _section(config, "vision_config")),
+        score_scale=score_scale_of(model_type, _section(config, "vision_config"), logits),
+        logit_scale=logits.scale,
+        logit_bias=logits.bias,
     )
 
 
