@@ -18,6 +18,7 @@ from clipwarden.cli.chaos import chaos
 from clipwarden.cli.doctor import doctor
 from clipwarden.cli.embed import embed
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
+from clipwarden.cli.export import export
 from clipwarden.cli.fuzz import fuzz
 from clipwarden.cli.jobs import cancel, repair, retry
 from clipwarden.cli.output import discard_stdout
@@ -46,6 +47,7 @@ app.command()(work)
 app.command()(submit)
 app.command()(status)
 app.command()(results)
+app.command()(export)
 app.command()(cancel)
 app.command()(retry)
 app.command()(repair)

@@ -53,7 +53,7 @@ def _curves(scores: Scores) -> ScoreCurves:
     return ScoreCurves(
         prompt_set=scores.prompt_set.name,
         labels=tuple(label.id for label in labels),
-        thresholds=tuple(label.threshold for label in labels),
+        thresholds=scores.thresholds,
         times_ms=scores.times_us // 1000,
         confidences=scores.confidences,
     )

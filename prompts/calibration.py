@@ -111,6 +111,13 @@ class Calibration(FrozenModel):
         )
 
 
+def labels_in_use(prompt_set: PromptSet, calibration: Calibration | None) -> tuple[Label, ...]:
+    """The set's labels with the thresholds that count: a calibration's where it brings some."""
+    if calibration is None:
+        return prompt_set.labels
+    return tuple(calibration.with_thresholds(prompt_set, one) for one in prompt_set.labels)
+
+
 def _invalid(source: str, problem: str) -> InvalidCalibration:
     return InvalidCalibration(
         f"{source} is no calibration: {problem}.",

@@ -11,7 +11,7 @@ import numpy as np
 from ingest.blobs import BlobRef
 from ingest.keys import text_vectors_key
 from ingest.queue.payloads import Work
-from prompts.calibration import Calibration
+from prompts.calibration import Calibration, labels_in_use
 from prompts.label import Label
 from prompts.schema import PromptSet, expand
 from worker.document import BlobInfo, Explanation, HeadInfo, PromptInfo, ScoringInfo
@@ -63,9 +63,7 @@ class Explainer:
         margins = self.scores.margins[frames, column]
         confidences = self.scores.confidences[frames, column]
         fitted = None if self.calibration is None else self.calibration.of(self.prompt_set, label)
-        in_use = label
-        if self.calibration is not None:
-            in_use = self.calibration.with_thresholds(self.prompt_set, label)
+        in_use = labels_in_use(self.prompt_set, self.calibration)[column]
         by_prompts = label.scored_by == "prompts"
         return Explanation(
             scored_by=label.scored_by,

@@ -17,6 +17,7 @@ from ingest.queue.payloads import Work
 from ingest.stores import Stores
 from ingest.tables import Sampling, Status, Submission
 from ingest.works import work_of
+from prompts.calibration import Calibration, labels_in_use
 from prompts.schema import PromptSet
 from worker.calibrations import load_calibration
 from worker.composing import StoredResult, failed_document, finished_document
@@ -32,10 +33,12 @@ from worker.versions import Version, versions_of
 class Scores:
     """Confidences of every sampled frame for every label of one prompt set.
 
-    `times_us` is int64 `[n]`, `confidences` float32 `[n, labels]` in the set's order.
+    `times_us` is int64 `[n]`, `confidences` float32 `[n, labels]` in the set's order; `thresholds`
+    are those that counted, the calibration's where it brought some.
     """
 
     prompt_set: PromptSet
+    thresholds: tuple[float, ...]
     times_us: NDArray[np.int64]
     confidences: NDArray[np.float32]
 
@@ -113,9 +116,6 @@ def _part(
 ) -> StoredResult:
     tenant = submission.tenant
     result = find_result(session, work_of(submission), version)
-    calibration = None
-    if version.calibration_sha256 != NO_CALIBRATION:
-        calibration = load_calibration(stores, tenant, version.calibration_sha256)
     scores = None
     # What was found stands in SQL; only its explanation is lost with them.
     with suppress(BlobError):
@@ -124,15 +124,24 @@ def _part(
         result=result,
         segments=_segment_rows(session, result),
         prompt_set=load_stored_prompt_set(stores, tenant, version.prompt_set_sha256),
-        calibration=calibration,
+        calibration=_calibration(stores, tenant, version),
         scores=scores,
     )
 
 
+def _calibration(stores: Stores, tenant: str, version: Version) -> Calibration | None:
+    if version.calibration_sha256 == NO_CALIBRATION:
+        return None
+    return load_calibration(stores, tenant, version.calibration_sha256)
+
+
 def _scores(stores: Stores, tenant: str, version: Version, ref: BlobRef) -> Scores:
     stored = StoredScores.unpack(stores.blobs.get(ref))
+    prompt_set = load_stored_prompt_set(stores, tenant, version.prompt_set_sha256)
+    labels = labels_in_use(prompt_set, _calibration(stores, tenant, version))
     return Scores(
-        prompt_set=load_stored_prompt_set(stores, tenant, version.prompt_set_sha256),
+        prompt_set=prompt_set,
+        thresholds=tuple(label.threshold for label in labels),
         times_us=stored.times_us,
         confidences=stored.confidences,
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ingest.media.spec import SamplingSpec
 from ingest.queue.payloads import Work
 from ingest.stores import Stores
-from prompts.calibration import Calibration
+from prompts.calibration import Calibration, labels_in_use
 from prompts.compiling import CompiledSet, compile_set
 from prompts.label import Label
 from prompts.links import Link, Logistic
@@ -85,7 +85,7 @@ class Scorer:
     def score(self, work: Work, frames: EmbeddedFrames, spec: SamplingSpec) -> ScoredWork:
         """Score a work's frames and cut them into segments."""
         times = FrameTimes.of(frames.shown_us, frames.duration_us, frames.cuts_us, spec.strategy)
-        labels = tuple(self._with_thresholds(label) for label in self.prompt_set.labels)
+        labels = labels_in_use(self.prompt_set, self.calibration)
         links = tuple(
             link_of(self.prompt_set, label, self.card, self.calibration)
             for label in self.prompt_set.labels
@@ -110,11 +110,6 @@ class Scorer:
             scores=scores,
             segments=segments,
         )
-
-    def _with_thresholds(self, label: Label) -> Label:
-        if self.calibration is None:
-            return label
-        return self.calibration.with_thresholds(self.prompt_set, label)
 
     def _scores(self, frames: EmbeddedFrames, links: tuple[Link, ...]) -> FrameScores:
         of_pictures = margins(

@@ -14,6 +14,7 @@ from rich.table import Table
 from clipwarden.cli.bench_decode import decode
 from clipwarden.cli.bench_embed import embed
 from clipwarden.cli.bench_pipeline import pipeline
+from clipwarden.cli.bench_score import score
 from clipwarden.cli.options import Format, FormatOption
 from clipwarden.data_folder import DataFolder
 from clipwarden.queue_server import running_server
@@ -69,6 +70,7 @@ def queue(
 app.command()(decode)
 app.command()(embed)
 app.command()(pipeline)
+app.command()(score)
 
 
 def _table(rows: list[Row]) -> Table:

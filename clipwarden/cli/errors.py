@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from clipwarden.errors import WorkerRefused
 from prompts.errors import ClipwardenError
+from worker.document import ErrorInfo
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -27,10 +28,12 @@ def print_error(error: ClipwardenError, words: str | None = None) -> None:
 
     `words` stand in the place of the error's own where it has several things to tell.
     """
-    line = " ".join((words or str(error)).split())
-    # A shell can close stderr, too.
-    if sys.stderr is not None:
-        sys.stderr.write(f"error[{error_code(error)}]: {line}\n")
+    _print_line(error_code(error), words or str(error))
+
+
+def print_failure(failure: ErrorInfo) -> None:
+    """Write why a document has no result, as `print_error` writes errors."""
+    _print_line(failure.code, f"{failure.message} {failure.cure}")
 
 
 def succeeds(step: Callable[[], object]) -> bool:
@@ -46,3 +49,10 @@ def succeeds(step: Callable[[], object]) -> bool:
 def exit_status(error: ClipwardenError) -> int:
     """The status for an error that ended the whole command."""
     return EXIT_USAGE if error_code(error).startswith(_USAGE_CODES) else EXIT_FAILED
+
+
+def _print_line(code: str, words: str) -> None:
+    line = " ".join(words.split())
+    # A shell can close stderr, too.
+    if sys.stderr is not None:
+        sys.stderr.write(f"error[{code}]: {line}\n")

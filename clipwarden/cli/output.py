@@ -6,25 +6,32 @@ import io
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from clipwarden.cli.errors import print_error, print_failure
+from clipwarden.cli.file_names import file_names
 from clipwarden.cli.show import print_documents
 from clipwarden.errors import OutputFailed
+from clipwarden.exports.formats import (
+    TableFormat,
+    VideoFormat,
+    export_table,
+    export_video,
+    require_extra,
+)
+from prompts.errors import ClipwardenError
 from worker.document import ResultDocument
 
 _FILE_WIDTH = 100
-
-# What Linux and macOS file systems allow.
-_MAX_NAME_BYTES = 255
 
 
 class ResultFormat(StrEnum):
@@ -33,10 +40,26 @@ class ResultFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    VTT = "vtt"
+    SRT = "srt"
+    EDL = "edl"
+    FCPXML = "fcpxml"
+    OTIO = "otio"
 
+
+_TABLES: frozenset[str] = frozenset(TableFormat)
+_VIDEOS: frozenset[str] = frozenset(VideoFormat)
 
 OutputFormat = Annotated[
-    ResultFormat, typer.Option("--format", "-f", help="A table for people, JSON or JSON lines.")
+    ResultFormat,
+    typer.Option(
+        "--format",
+        "-f",
+        help="A table for people, JSON (lines), CSV, Parquet; or, one file per video, subtitles or "
+        "a cut list.",
+    ),
 ]
 Output = Annotated[
     str | None,
@@ -88,11 +111,41 @@ def prepare_report(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Results:
-    """How and where the results of a number of inputs are written; no target means stdout."""
+    """How and where the results of a number of inputs are written; no target means stdout.
+
+    `fps` goes before the videos' own frame rates where a format counts frames.
+    """
 
     format: ResultFormat
     target: Target | None
     inputs: int
+    fps: Fraction | None = None
+
+    @classmethod
+    def prepare(
+        cls,
+        result_format: ResultFormat,
+        output: str | None,
+        inputs: int,
+        fps: Fraction | None = None,
+    ) -> Results:
+        """See, before any work is done, that results can go where an option says.
+
+        Raises OutputFailed, ExtraMissing, and a usage error where a format describes one video and
+        several are to go into one file.
+        """
+        require_extra(result_format)
+        target = Target.prepare(output) if output and output != "-" else None
+        is_one_file = target is None or not target.is_folder
+        if result_format in _VIDEOS and inputs > 1 and is_one_file:
+            raise typer.BadParameter(
+                f"{result_format} describes one video: for {inputs} of them name a folder, "
+                "--output FOLDER/.",
+                param_hint="--output",
+            )
+        if result_format is ResultFormat.PARQUET and target is None and sys.stdout.isatty():
+            raise typer.BadParameter("Parquet is no text: name a file.", param_hint="--output")
+        return cls(result_format, target, inputs, fps)
 
     @property
     def are_streamed(self) -> bool:
@@ -103,60 +156,85 @@ class Results:
         """Print a streamed result; raises OutputFailed, BrokenPipeError."""
         if self.are_streamed:
             with writing_stdout():
-                sys.stdout.write(self._render([document]))
+                sys.stdout.write(self._render([document]).decode())
 
     def finish(self, documents: Sequence[ResultDocument]) -> None:
-        """Write what was not streamed, be it all or what an ended run has; raises OutputFailed."""
-        if self.are_streamed or not documents:
+        """Write what was not streamed, be it all or what an ended run has.
+
+        Formats that have no words for it leave out what failed, and that goes to stderr. Raises
+        OutputFailed, and what `export_video` raises once all others are written.
+        """
+        if self.are_streamed:
+            return
+        written = self._without_failures(documents)
+        if not written:
             return
         if self.target is None:
-            with writing_stdout():
-                if self.format is ResultFormat.TABLE:
-                    print_documents(Console(), documents)
-                else:
-                    sys.stdout.write(self._render(documents))
+            self._print(written)
         elif self.target.is_folder:
-            _write_files(self._files(self.target.path, documents))
+            self._write_folder(self.target.path, written)
         else:
-            _write_files([(self.target.path, self._render(documents))])
+            _write_files([(self.target.path, self._render(written))])
 
-    def _render(self, documents: Sequence[ResultDocument]) -> str:
+    def _without_failures(self, documents: Sequence[ResultDocument]) -> Sequence[ResultDocument]:
+        """What the format can tell, after telling on stderr what it can't."""
+        if self.format not in _TABLES | _VIDEOS:
+            return documents
+        for document in documents:
+            if document.error is not None:
+                print_failure(document.error)
+        if self.format in _TABLES:
+            return documents
+        return [document for document in documents if document.error is None]
+
+    def _write_folder(self, folder: Path, documents: Sequence[ResultDocument]) -> None:
+        refused: list[ClipwardenError] = []
+        _write_files(self._files(folder, documents, refused))
+        for error in refused[:-1]:
+            print_error(error)
+        if refused:
+            raise refused[-1]
+
+    def _print(self, documents: Sequence[ResultDocument]) -> None:
+        with writing_stdout():
+            if self.format is ResultFormat.TABLE:
+                print_documents(Console(), documents)
+            elif self.format is ResultFormat.PARQUET:
+                sys.stdout.buffer.write(self._render(documents))
+            else:
+                sys.stdout.write(self._render(documents).decode())
+
+    def _render(self, documents: Sequence[ResultDocument]) -> bytes:
         """JSON is one object for one input, and an array for several, however many ended."""
+        if self.format in _TABLES:
+            return export_table(TableFormat(self.format), documents)
+        if self.format in _VIDEOS:
+            [document] = documents
+            return export_video(VideoFormat(self.format), document, self.fps)
         if self.format is ResultFormat.JSONL:
-            return "".join(f"{document.to_json()}\n" for document in documents)
+            return "".join(f"{document.to_json()}\n" for document in documents).encode()
         if self.format is ResultFormat.JSON:
             objects = [json.loads(document.to_json()) for document in documents]
-            return json.dumps(objects[0] if self.inputs == 1 else objects, indent=2) + "\n"
+            text = json.dumps(objects[0] if self.inputs == 1 else objects, indent=2)
+            return f"{text}\n".encode()
         buffer = io.StringIO()
         print_documents(Console(file=buffer, width=_FILE_WIDTH), documents)
-        return buffer.getvalue()
+        return buffer.getvalue().encode()
 
     def _files(
-        self, folder: Path, documents: Sequence[ResultDocument]
-    ) -> Iterator[tuple[Path, str]]:
+        self, folder: Path, documents: Sequence[ResultDocument], refused: list[ClipwardenError]
+    ) -> Iterator[tuple[Path, bytes]]:
+        """A file per document; those that the format can't hold are added to `refused`."""
         suffix = ".txt" if self.format is ResultFormat.TABLE else f".{self.format}"
-        one = Results(self.format, self.target, inputs=1)
+        one = Results(self.format, self.target, inputs=1, fps=self.fps)
         names = file_names([document.video.source for document in documents], suffix)
         for name, document in zip(names, documents, strict=True):
-            yield folder / name, one._render([document])
-
-
-def file_names(sources: Sequence[str], suffix: str) -> list[str]:
-    """Name a file after each source, at most 255 bytes long; sources of one name are numbered.
-
-    No two names are equal, nor would be where a file system ignores case.
-    """
-    taken: set[str] = set()
-    names = []
-    for source in sources:
-        stem, number = Path(source).stem or "result", 1
-        name = _file_name(stem, suffix)
-        while _folded(name) in taken:
-            number += 1
-            name = _file_name(stem, f"-{number}{suffix}")
-        taken.add(_folded(name))
-        names.append(name)
-    return names
+            try:
+                content = one._render([document])
+            except ClipwardenError as error:
+                refused.append(error)
+            else:
+                yield folder / name, content
 
 
 @contextmanager
@@ -182,12 +260,12 @@ def discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write_files(files: Iterable[tuple[Path, str]]) -> None:
+def _write_files(files: Iterable[tuple[Path, bytes]]) -> None:
     """Write all that can be written; raises OutputFailed that names the first that can't."""
     written, failures = 0, []
-    for path, text in files:
+    for path, content in files:
         try:
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
             written += 1
         except OSError as error:
             failures.append(_unwritable(path, error))
@@ -195,15 +273,6 @@ def _write_files(files: Iterable[tuple[Path, str]]) -> None:
         total = written + len(failures)
         count = "" if total == 1 else f"{len(failures)} of {total} results are lost, the first: "
         raise OutputFailed(f"{count}{failures[0]}", "Choose another --output.")
-
-
-def _file_name(stem: str, ending: str) -> str:
-    room = _MAX_NAME_BYTES - len(ending.encode())
-    return stem.encode()[:room].decode(errors="ignore") + ending
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _unwritable(place: Path | str, error: OSError) -> str:

@@ -18,12 +18,13 @@ from clipwarden.cli.options import (
     named_folder,
     store_environment,
 )
-from clipwarden.cli.output import Output, OutputFormat, ResultFormat, Results, Target
+from clipwarden.cli.output import Output, OutputFormat, ResultFormat, Results
 from clipwarden.cli.progress import ProgressBars
 from clipwarden.errors import SubmissionUnfinished
 from clipwarden.following import Pending, follow
 from clipwarden.joining import joined_stores
 from clipwarden.overview import ProgressInfo
+from clipwarden.rescoring.versions import named_version
 from ingest.queue.gate import Gate
 from ingest.stores import Stores
 from ingest.submissions import find_submission
@@ -32,8 +33,18 @@ from ingest.works import work_of
 from prompts.errors import ClipwardenError
 from worker.document import ResultDocument
 from worker.results import read_document
+from worker.versions import Version
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for those that have not ended.")]
+OtherVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--version",
+        metavar="PROMPTS[:CALIBRATION]",
+        help="Another stored version than the video's own; `clipwarden diff` lists them.",
+        show_default=False,
+    ),
+]
 
 
 def results(
@@ -41,6 +52,7 @@ def results(
     output_format: OutputFormat = ResultFormat.TABLE,
     output: Output = None,
     wait: Wait = False,
+    version: OtherVersion = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     blob_url: BlobUrl = None,
@@ -56,17 +68,19 @@ def results(
       clipwarden results 3f2a91bc
 
       clipwarden results --wait --format json 3f2a91bc > result.json
+
+      clipwarden results --version moderation@2:none 3f2a91bc
     """
-    target = Target.prepare(output) if output and output != "-" else None
+    written = Results.prepare(output_format, output, len(ids))
     with joined_stores(named_folder(data), store_environment(database_url, blob_url)) as stores:
+        versions = None if version is None else [named_version(stores, DEFAULT_TENANT, version)]
         rows, failures = _rows(stores, ids)
         if wait:
             _wait(stores, rows, quiet=quiet)
-        written = Results(output_format, target, inputs=len(ids))
         documents: list[ResultDocument] = []
         for row in rows:
             try:
-                document = _document(stores, row)
+                document = _document(stores, row, versions)
             except ClipwardenError as error:
                 print_error(error)
                 failures += 1
@@ -108,10 +122,12 @@ def _wait(stores: Stores, rows: Sequence[Submission], *, quiet: bool) -> None:
             pass
 
 
-def _document(stores: Stores, row: Submission) -> ResultDocument:
+def _document(
+    stores: Stores, row: Submission, versions: Sequence[Version] | None
+) -> ResultDocument:
     row = find_submission(stores.database, DEFAULT_TENANT, row.id)
     if Status(row.status).is_final:
-        return read_document(stores, DEFAULT_TENANT, row.id)
+        return read_document(stores, DEFAULT_TENANT, row.id, versions)
     progress = ProgressInfo.of(Gate(stores.redis, work_of(row)).progress())
     raise SubmissionUnfinished(
         f"submission {row.id} has no result yet: {progress_words(progress)}.",

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clipwarden.report.sampling import sampling_words
+from clipwarden.report.wording import rule_words, why
 from ingest.media.check import displayed_name
 from prompts.actions import Action
 from worker.document import ResultDocument, SegmentInfo
@@ -25,6 +26,10 @@ _TABLE_MIN_COLUMNS = 60
 """On a narrower terminal the fixed columns would leave the label none."""
 
 
+_WHY_MIN_COLUMNS = 100
+"""What decided takes half a line."""
+
+
 def print_documents(console: Console, documents: Sequence[ResultDocument]) -> None:
     """Print each document: a line on the video, then its segments.
 
@@ -38,12 +43,15 @@ def print_documents(console: Console, documents: Sequence[ResultDocument]) -> No
             )
             _print_line(console, Text(words, style="red"))
         elif document.segments and console.width >= _TABLE_MIN_COLUMNS:
-            console.print(_segments_table(document))
+            console.print(_segments_table(console, document))
         elif document.segments:
             for segment in document.segments:
                 _print_line(console, _segment_line(segment))
         else:
             _print_line(console, Text("  nothing above its threshold"))
+        for reason in document.flags.reasons:
+            if reason.rule is not None:
+                _print_line(console, Text(f"  rule {reason.rule}: {rule_words(reason)}"))
         for warning in document.video.warnings:
             _print_line(console, Text(f"  warning: {displayed_name(warning)}", style="yellow"))
         console.print()
@@ -83,7 +91,7 @@ def _headline(document: ResultDocument) -> Text:
     return text
 
 
-def _segments_table(document: ResultDocument) -> Table:
+def _segments_table(console: Console, document: ResultDocument) -> Table:
     table = Table(box=None, pad_edge=True, padding=(0, 1))
     table.add_column("start", justify="right", no_wrap=True)
     table.add_column("end", justify="right", no_wrap=True)
@@ -91,8 +99,11 @@ def _segments_table(document: ResultDocument) -> Table:
     table.add_column("conf", justify="right", no_wrap=True)
     table.add_column("frames", justify="right", no_wrap=True)
     table.add_column("action", no_wrap=True)
+    has_room = console.width >= _WHY_MIN_COLUMNS
+    if has_room:
+        table.add_column("why", overflow="ellipsis", no_wrap=True)
     for segment in document.segments:
-        table.add_row(*_row(segment))
+        table.add_row(*_row(segment), *([escape(why(segment))] if has_room else []))
     return table
 
 

@@ -22,7 +22,7 @@ from clipwarden.report.gallery import Gallery, choose_pictures
 from clipwarden.report.model import ScoreCurves, VideoReport
 from clipwarden.report.plot import Plot, lay_out_plot
 from clipwarden.report.timeline import Timeline, lay_out_timeline
-from clipwarden.report.wording import clock, count, score
+from clipwarden.report.wording import clock, count, rule_words, score, why
 from prompts.actions import Action
 from worker.document import ErrorInfo, ResultDocument, SegmentInfo
 
@@ -66,6 +66,7 @@ class Row:
     frames: int
     action: Action
     nsfw: bool
+    why: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,12 @@ class VideoView:
     rows_left_out: int
     gallery: Gallery
     plots: tuple[Plot, ...]
+    rules: tuple[str, ...]
+
+    @property
+    def tells_why(self) -> bool:
+        """Whether any of its segments says what decided; results of earlier releases don't."""
+        return any(row.why for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -202,6 +209,11 @@ def _view_video(video: VideoReport, number: int, detail: Detail) -> VideoView:
         rows_left_out=len(segments) - len(shown),
         gallery=choose_pictures(segments, video.thumbnails, detail.pictures),
         plots=tuple(lay_out_plot(curves, segments, axis, detail.points) for curves in scored),
+        rules=tuple(
+            f"{reason.rule}: {rule_words(reason)}"
+            for reason in document.flags.reasons
+            if reason.rule is not None
+        ),
     )
 
 
@@ -225,6 +237,7 @@ def _row(segment: SegmentInfo) -> Row:
         frames=segment.frames,
         action=segment.action,
         nsfw=segment.nsfw,
+        why=why(segment),
     )
 
 

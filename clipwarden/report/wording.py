@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
+from worker.document import FlagReason, SegmentInfo
+
 _UNSEEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that show nothing, reorder their neighbours, or can't be encoded."""
 
@@ -50,3 +52,15 @@ def visible(text: str) -> str:
         else character
         for character in text
     )
+
+
+def why(segment: SegmentInfo) -> str:
+    """What decided at a segment's peak; empty where its result tells nothing of it."""
+    return "" if segment.explanation is None else segment.explanation.because
+
+
+def rule_words(reason: FlagReason) -> str:
+    """What a rule that fired asked for, and what it found."""
+    nsfw = ", NSFW" if reason.nsfw else ""
+    found = f"{count(len(reason.segments), 'segment')}, {reason.total_ms / 1000:.1f} s"
+    return f"{reason.wording} ({found}): {reason.action}{nsfw}"

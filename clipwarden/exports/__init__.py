@@ -1,0 +1,1 @@
+"""Results in the formats of other programs: tables, subtitles, and lists for video editors."""
