@@ -19,7 +19,8 @@ ClipwardenError (prompts.errors)
     ├── ModelNotServed       no process holds the model that is asked for
     ├── SamplerMissing       no process samples files where they lie on a host
     ├── SubmissionUnfinished results are asked for before they are there
-    └── PurgeUnconfirmed     a purge was not confirmed
+    ├── PurgeUnconfirmed     a purge was not confirmed
+    └── TruthError           a truth file is wrong; its tree: clipwarden.truth.errors
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from clipwarden.cli.chaos import chaos
 from clipwarden.cli.doctor import doctor
 from clipwarden.cli.embed import embed
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
+from clipwarden.cli.evaluate import evaluate
 from clipwarden.cli.export import export
 from clipwarden.cli.fuzz import fuzz
 from clipwarden.cli.jobs import cancel, repair, retry
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command()(analyze)
 app.command()(embed)
+app.command()(evaluate)
 app.command()(serve)
 app.command()(work)
 app.command()(submit)

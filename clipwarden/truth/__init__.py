@@ -1,0 +1,1 @@
+"""What people say is in media: truth files read, told in a prompt set's labels, and looked at."""
