@@ -20,7 +20,7 @@ COPY prompts prompts
 COPY ingest ingest
 COPY worker worker
 COPY clipwarden clipwarden
-ARG EXTRAS=starter,openvino,postgres,s3
+ARG EXTRAS=starter,nsfw,openvino,postgres,s3
 RUN pip install --no-cache-dir --constraint requirements/constraints.txt ".[$EXTRAS]" \
     && rm -rf /src
 

@@ -22,7 +22,7 @@ COPY prompts prompts
 COPY ingest ingest
 COPY worker worker
 COPY clipwarden clipwarden
-ARG EXTRAS=starter,postgres,s3
+ARG EXTRAS=starter,nsfw,postgres,s3
 # An index that has only CPU builds would give an image that no card runs. Asked before the folder
 # is gone: MKL finds no library from a working directory that is not there.
 RUN pip install --no-cache-dir --constraint requirements/constraints.txt ".[$EXTRAS]" \

@@ -19,7 +19,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
 # Neither `starter`, whose text model would bring torch by way of sentence-transformers, nor
 # `gaudi`, which is for training and holds transformers back.
-ARG EXTRAS=postgres,s3
+ARG EXTRAS=nsfw,postgres,s3
 RUN python -P docker/gaudi_base.py requirements pyproject.toml "$EXTRAS" > requirements.txt \
     && python -P docker/gaudi_base.py constraints requirements/constraints.txt > constraints.txt \
     && python -m pip install --no-cache-dir --constraint constraints.txt \
