@@ -15,13 +15,20 @@ class Found(Protocol):
     """A segment, as far as rules look at it."""
 
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """The id of its label."""
+
     @property
-    def start_ms(self) -> int: ...
+    def start_ms(self) -> int:
+        """Where it begins."""
+
     @property
-    def end_ms(self) -> int: ...
+    def end_ms(self) -> int:
+        """Where it ends."""
+
     @property
-    def confidence(self) -> float: ...
+    def confidence(self) -> float:
+        """Its peak's."""
 
 
 class Rule(FrozenModel):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
@@ -21,31 +17,17 @@ from clipwarden.cli.options import (
     PrecisionOption,
     Quiet,
 )
-from clipwarden.embedding.images import Named, named_pictures, read_names, read_texts
+from clipwarden.cli.picture_words import FromFile, Images, opened_list, pictures_of, tell
+from clipwarden.embedding.images import read_texts
 from clipwarden.embedding.output import VectorFormat, VectorTarget, drafts_of
 from clipwarden.embedding.run import Plan, embed_pictures, embed_texts
 from clipwarden.roles import default_batch_size
 from clipwarden.wanted_model import WantedModel
 from worker.vector_messages import MAX_BATCH_SIZE
 
-_STDIN = "-"
-
-
-Images = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="IMAGE|FOLDER|-",
-        help="Picture files, folders of them, - for a list of names on standard input.",
-        show_default=False,
-    ),
-]
 Texts = Annotated[
     list[str] | None,
     typer.Option("--text", "-t", help="A text instead of pictures; give it again for more."),
-]
-FromFile = Annotated[
-    str | None,
-    typer.Option(metavar="LIST", help="A file with names of pictures, one a line; - is stdin."),
 ]
 TextsFrom = Annotated[
     str | None,
@@ -116,7 +98,7 @@ def embed(
     limits = decode_limits(limit)
     target = VectorTarget.named(output, output_format)
     texts = _texts(text, texts_from)
-    names = _names(images, from_file)
+    names = pictures_of(images, from_file)
     if bool(texts) == bool(names):
         raise typer.BadParameter("name pictures or texts: one of both, and at least one of it.")
     # That a file can't be written is told before a model is fetched.
@@ -130,28 +112,9 @@ def embed(
         drafts.keep()
     if target.path is not None and not quiet:
         failed = f", {failures} failed" if failures else ""
-        _tell(f"{target.path}: {rows} vectors of {plan.card.dimension}{failed}.")
+        tell(f"{target.path}: {rows} vectors of {plan.card.dimension}{failed}.")
     if failures:
         raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
-
-
-def _names(images: list[str] | None, from_file: str | None) -> list[Named]:
-    """All pictures that are named, in that order; a list stands in place of its `-`."""
-    words = images or []
-    if (*words, from_file).count(_STDIN) > 1:
-        raise typer.BadParameter("standard input (-) can be read once.")
-    return list(named_pictures(_words(words, from_file), _tell))
-
-
-def _words(words: Iterable[str], from_file: str | None) -> Iterator[str]:
-    for word in words:
-        if word == _STDIN:
-            yield from read_names(_stdin())
-        else:
-            yield word
-    if from_file is not None:
-        with _list(from_file, "--from-file") as lines:
-            yield from read_names(lines)
 
 
 def _texts(texts: list[str] | None, texts_from: str | None) -> list[str]:
@@ -159,7 +122,7 @@ def _texts(texts: list[str] | None, texts_from: str | None) -> list[str]:
     if any("\ud800" <= c <= "\udfff" for text in found for c in text):
         raise typer.BadParameter("a text is not UTF-8.", param_hint="--text")
     if texts_from is not None:
-        with _list(texts_from, "--texts-from") as lines:
+        with opened_list(texts_from, "--texts-from") as lines:
             try:
                 found += read_texts(lines)
             except UnicodeDecodeError as error:
@@ -167,29 +130,3 @@ def _texts(texts: list[str] | None, texts_from: str | None) -> list[str]:
                     f"{texts_from} is not UTF-8.", param_hint="--texts-from"
                 ) from error
     return found
-
-
-@contextmanager
-def _list(name: str, option: str) -> Iterator[BinaryIO]:
-    if name == _STDIN:
-        yield _stdin()
-        return
-    try:
-        file = Path(name).open("rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise typer.BadParameter(
-            f"{name} can't be read: {error.strerror or error}.", param_hint=option
-        ) from error
-    with file:
-        yield file
-
-
-def _stdin() -> BinaryIO:
-    # A shell can close it.
-    if sys.stdin is None:
-        raise typer.BadParameter("standard input (-) is closed.")
-    return sys.stdin.buffer
-
-
-def _tell(words: str) -> None:
-    typer.echo(words, err=True)

@@ -1,4 +1,4 @@
-"""`clipwarden prompts`: list the shipped prompt sets, show one, validate files of your own."""
+"""`clipwarden prompts`: list the shipped sets, show one; validate, lint and test your own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from rich.table import Column, Table
 
 from clipwarden.cli.errors import EXIT_USAGE, print_error
 from clipwarden.cli.options import Format, FormatOption
+from clipwarden.cli.prompts_lint import lint_sets
+from clipwarden.cli.prompts_test import try_sets
 from prompts.errors import InvalidPromptSet, PromptsError
+from prompts.label import Label
 from prompts.loader import load_prompt_set, shipped_prompt_sets
-from prompts.schema import Label, PromptSet
+from prompts.schema import PromptSet
 
 TABLE_MIN_COLUMNS = 70
 """On a narrower terminal a label's prompts stand under it: beside it they'd be a word wide."""
@@ -22,6 +25,8 @@ TABLE_MIN_COLUMNS = 70
 app = typer.Typer(
     help="Prompt sets: what to look for in a video.", no_args_is_help=True, rich_markup_mode=None
 )
+app.command("lint")(lint_sets)
+app.command("test")(try_sets)
 
 
 @app.command("list")

@@ -8,12 +8,13 @@ of inputs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipwarden.embedding.images import Named, Unfit, shown_path
 from clipwarden.embedding.output import Drafts
@@ -96,6 +97,33 @@ def embed_texts(
         return run.rows, run.failures
 
 
+def embed_texts_then_pictures(
+    plan: Plan,
+    texts: Sequence[str],
+    named: Sequence[Named],
+    begin: Callable[[NDArray[np.float32], str], VectorFile],
+    watcher: Watcher,
+) -> tuple[int, int]:
+    """Embed both by one process: `begin` makes of the texts' vectors what takes the pictures'.
+
+    It gets `[texts, dimension]`, in order, and the device's name. Returns how many pictures have
+    a vector, and how many failed. Raises likewise.
+    """
+    paths = (one for one in named if isinstance(one, str))
+    with (
+        _process(plan) as process,
+        PictureDecoders(plan.card.geometry, plan.limits, _decoders()) as decoders,
+    ):
+        pictures = decoders.decode_all(paths, _BATCHES_AHEAD * plan.batch_size)
+        device = process.wait_until_ready(watcher.busy)
+        watcher.busy("embedding texts")
+        vectors = _text_vectors(process, texts, plan)
+        run = _Run(process, begin(vectors, device), watcher)
+        outcomes = (one if isinstance(one, Unfit) else (one, next(pictures)) for one in named)
+        run.write(_picture_batches(run, outcomes, plan.batch_size))
+        return run.rows, run.failures
+
+
 class _Run:
     def __init__(self, process: VectorProcess, file: VectorFile, watcher: Watcher) -> None:
         self._process = process
@@ -172,6 +200,14 @@ def _picture_batches(
             rows, pixels = [], []
     if rows:
         yield _Batch(rows, np.stack(pixels))
+
+
+def _text_vectors(process: VectorProcess, texts: Sequence[str], plan: Plan) -> NDArray[np.float32]:
+    found = [np.empty((0, plan.card.dimension), np.float32)]
+    for batch in _text_batches(texts, plan.batch_size):
+        process.send(batch.content)
+        found.append(process.receive(len(batch.rows)))
+    return np.concatenate(found)
 
 
 def _row(source: str, picture: Picture) -> Row:
