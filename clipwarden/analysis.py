@@ -35,6 +35,7 @@ from ingest.sources.limits import FetchLimits
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT
 from ingest.works import IsEmbedded
+from prompts.calibration import Calibration
 from prompts.errors import ClipwardenError
 from prompts.schema import PromptSet
 from worker.classifiers.load import require_classifier
@@ -118,6 +119,11 @@ class Analysis:
         self._next_look_s = 0.0
         self._pending: list[Pending] = []
         self.stores = stores
+
+    @property
+    def calibrations(self) -> tuple[Calibration | None, ...]:
+        """What each prompt set is scored with, None for none."""
+        return self._request.calibrations
 
     def run(self, sources: Sequence[Input]) -> Iterator[Finished]:
         """Analyse inputs and yield each one's result when it is there, in no fixed order.

@@ -15,6 +15,7 @@ from clipwarden import __version__
 from clipwarden.cli import bench, models, prompts
 from clipwarden.cli.analyze import analyze
 from clipwarden.cli.chaos import chaos
+from clipwarden.cli.classify import classify
 from clipwarden.cli.doctor import doctor
 from clipwarden.cli.embed import embed
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
@@ -42,6 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(analyze)
+app.command()(classify)
 app.command()(embed)
 app.command()(evaluate)
 app.command()(serve)

@@ -80,4 +80,4 @@ def _pictures(source: Path) -> Iterator[tuple[Fraction, Picture]]:
             assert frame.time_base is not None
             time_s = frame.pts * frame.time_base
             first = time_s if first is None else first
-            yield time_s - first, frame.to_ndarray(format="rgb24")
+            yield time_s - first, frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)

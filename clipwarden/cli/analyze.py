@@ -119,9 +119,7 @@ def analyze(
 
       clipwarden analyze --format json --output results/ uploads/
 
-      clipwarden analyze --sample shots --crop tiles film.mkv
-
-      clipwarden analyze https://example.org/clip.mp4 s3://bucket/clip.mp4
+      clipwarden analyze --sample shots --crop tiles https://example.org/clip.mp4 s3://bucket/clip.mp4
     """
     decoding = decode_limits(limit, threads=threads_for_one_file())
     folder, environment = named_folder(data), store_environment(database_url, blob_url)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from clipwarden import __version__
 from clipwarden.analysis import AnalysisSettings
+from clipwarden.calibration_choice import AUTO, CalibrationChoice
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, succeeds
 from clipwarden.cli.evaluate_view import evaluation_console, print_evaluation
 from clipwarden.cli.limits import decode_limits, threads_for_one_file
@@ -20,6 +21,7 @@ from clipwarden.cli.options import (
     DEFAULT_SAMPLING,
     BatchSize,
     BlobUrl,
+    CalibrationOption,
     CropOption,
     Data,
     DatabaseUrl,
@@ -58,24 +60,12 @@ from clipwarden.truth.model import JudgedTruth
 from clipwarden.wanted_model import WantedModel
 from ingest.media.spec import SamplingSpec
 from ingest.sources.limits import FetchLimits
-from prompts.calibration import MAX_BYTES, Calibration
-from prompts.errors import CalibrationUnfit, InvalidCalibration
 from prompts.loader import load_prompt_set
-from prompts.schema import PromptSet
 from worker.composing import model_info, sampling_info
 from worker.document import PromptSetInfo
-from worker.models.card import ModelCard
 
 PromptSetName = Annotated[
     str, typer.Option("--prompts", "-p", help="A shipped prompt set or a YAML file.")
-]
-CalibrationOption = Annotated[
-    str,
-    typer.Option(
-        "--calibration",
-        metavar="auto|none|FILE",
-        help="auto is the one in use for the model and prompt set, none the model's own scale.",
-    ),
 ]
 Device = Annotated[
     str,
@@ -86,8 +76,6 @@ Report = Annotated[
     typer.Option(metavar="FILE", help="Write an HTML report with curves, too.", show_default=False),
 ]
 
-Chosen = Calibration | Literal["active"] | None
-
 
 def evaluate(
     truth: TruthFile,
@@ -95,7 +83,7 @@ def evaluate(
     prompts: PromptSetName = DEFAULT_PROMPTS,
     model: Model = DEFAULT_MODEL,
     sample: Sample = DEFAULT_SAMPLING,
-    calibration: CalibrationOption = "auto",
+    calibration: CalibrationOption = AUTO,
     mapping: Mappings = None,
     ignore_unknown: IgnoreUnknown = False,
     only: Only = None,
@@ -123,20 +111,19 @@ def evaluate(
 
     Examples:
 
-      clipwarden evaluate --truth clips/truth.json --model starter
-
       clipwarden evaluate --truth labels.csv --media clips/ --map weapon=weapons,blade=weapons
 
       clipwarden evaluate --truth truth.json --prompts mine.yaml --report report.html
     """
+    report_file = None if report is None else prepare_report(report)
     prompt_set = load_prompt_set(prompts)
     judged = judged_truth(truth, media, prompt_set, mapping, only, ignore_unknown=ignore_unknown)
     decoding = decode_limits(limit, threads=threads_for_one_file())
     folder, environment = named_folder(data), store_environment(database_url, blob_url)
-    report_file = None if report is None else prepare_report(report)
     settings = AnalysisSettings(
         sampling=SamplingSpec.parse(sample),
         prompt_sets=(prompt_set,),
+        calibration=CalibrationChoice.parse(calibration),
         model=analysis_model(folder, environment, WantedModel(model, precision.value, (device,))),
         device=device,
         batch_size=batch_size,
@@ -146,33 +133,10 @@ def evaluate(
         fetching=FetchLimits(max_bytes=decoding.max_bytes),
         decoding=decoding,
     )
-    chosen = _chosen(calibration, settings.model, prompt_set)
-    evaluation = _evaluation(folder, settings, truth, judged, chosen, quiet=quiet)
+    evaluation = _evaluation(folder, settings, truth, judged, quiet=quiet)
     _write(evaluation, output_format, report_file)
     if evaluation.failures:
         raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
-
-
-def _chosen(name: str, model: ModelCard, prompt_set: PromptSet) -> Chosen:
-    """The calibration that an option names; raises InvalidCalibration, CalibrationUnfit."""
-    if name in ("auto", "none"):
-        return "active" if name == "auto" else None
-    try:
-        with Path(name).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidCalibration(
-            f"{name} can't be read: {reason}.", "Name a file, or say auto or none."
-        ) from error
-    calibration = Calibration.parse(content, name)
-    if calibration.model_key != model.key or not calibration.labels_of(prompt_set):
-        of = "for another model" if calibration.model_key != model.key else "for other labels"
-        raise CalibrationUnfit(
-            f"{name} was fitted {of}: {calibration.prompt_set} on {calibration.model_id}.",
-            "Fit one: clipwarden calibrate; or do without: --calibration none.",
-        )
-    return calibration
 
 
 def _evaluation(
@@ -180,7 +144,6 @@ def _evaluation(
     settings: AnalysisSettings,
     truth_file: Path,
     truth: JudgedTruth,
-    calibration: Chosen,
     *,
     quiet: bool,
 ) -> Evaluation:
@@ -189,7 +152,7 @@ def _evaluation(
     thresholds: dict[str, float] = {}
     used = None
     with ProgressBars(len(truth.media), quiet=quiet) as bars:
-        for one in examine(folder, settings, truth, bars, calibration):
+        for one in examine(folder, settings, truth, bars):
             used = one.calibration
             if one.scored is not None:
                 observed.append(observe(one, truth.labels))

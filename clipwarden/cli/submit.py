@@ -133,27 +133,24 @@ def submit(
     Examples:
 
       clipwarden submit --priority high --prompts scenes --wait https://example.org/news.mp4
-
-      clipwarden submit --in-place --watch incoming/
     """
     inputs = named_inputs([] if watch else paths)
     folders = watched_folders(paths) if watch else ()
     _check_usage(inputs, token=token, watch=watch, wait=wait)
-    wanted = _wanted(model, precision)
-    sampling = SamplingSpec.parse(sample)
+    wanted, sampling = _wanted(model, precision), SamplingSpec.parse(sample)
     prompt_sets = named_prompt_sets(prompts, no_classifiers=no_classifiers)
-    chosen_calibration = CalibrationChoice.parse(calibration)
+    asked = CalibrationChoice.parse(calibration)
     with joined_stores(named_folder(data), store_environment(database_url, blob_url)) as stores:
         chosen = choose_model(stores.redis, wanted)
         request = Request(
             model=chosen.card,
             sampling=sampling,
             prompt_sets=prompt_sets,
-            calibration=chosen_calibration,
+            calibration=asked,
             priority=priority,
             in_place_on=this_host(host_name) if in_place else None,
             request_token=token,
-            crop=None if crop is None else crop.value,
+            crop=crop and crop.value,
             fetching=fetch_limits(max_bytes, allow_private=allow_private),
             once_per_content=watch,
         )

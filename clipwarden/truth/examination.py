@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from clipwarden.analysis import AnalysisSettings, running_analysis
 from clipwarden.data_folder import DataFolder
@@ -15,7 +14,6 @@ from ingest.submissions import find_submission
 from ingest.tables import DEFAULT_TENANT
 from ingest.works import work_of
 from prompts.calibration import Calibration
-from worker.calibrations import active_calibration
 from worker.document import ErrorInfo, ResultDocument
 from worker.frames import load_frames
 from worker.scored import ScoredWork, Scorer
@@ -46,12 +44,10 @@ def examine(
     settings: AnalysisSettings,
     truth: JudgedTruth,
     watcher: Watcher,
-    calibration: Calibration | Literal["active"] | None = None,
 ) -> Iterator[Examined]:
     """Analyse what of the truth's media is not stored yet, and yield each file with its scores.
 
-    `calibration` is one to score with, None for none, `active` for the installation's own. Files
-    come as they are finished, in no fixed order. `settings` names exactly one prompt set; the
+    Files come as they are finished, in no fixed order. `settings` names exactly one prompt set; the
     data folder's running service does the work, else one is started for the run, as for
     `analyze`. Frames and vectors go with each `Examined`: keep what you need of it, for all of a
     long truth may not fit in memory. A file that can't be analysed ends nothing else. Raises what
@@ -62,11 +58,7 @@ def examine(
     sources = [LocalPath(one.path) for one in truth.media]
     with running_analysis(folder, settings, watcher) as analysis:
         stores, model = analysis.stores, settings.model
-        used = (
-            active_calibration(stores, DEFAULT_TENANT, model.key, prompt_set.name)
-            if calibration == "active"
-            else calibration
-        )
+        [used] = analysis.calibrations
         scorer: Scorer | None = None
         for finished in analysis.run(sources):
             media = truth.media[finished.index]
