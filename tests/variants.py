@@ -12,7 +12,7 @@ import numpy as np
 from tests.clips import BLACK, Encoding, Picture, plain, write_clip
 
 _FINE = Encoding(time_base=Fraction(1, 90_000), codec_options={"preset": "fast", "crf": "16"})
-_COARSE = Encoding(time_base=Fraction(1, 90_000), codec_options={"preset": "fast", "crf": "36"})
+_COARSE = Encoding(time_base=Fraction(1, 90_000), codec_options={"preset": "fast", "crf": "28"})
 
 _BAR_SHARE = 6
 """Each bar has this part of the picture's height."""
