@@ -12,8 +12,9 @@ import structlog
 import typer
 
 from clipwarden import __version__
-from clipwarden.cli import bench, models, prompts
+from clipwarden.cli import bench, calibrations, models, prompts
 from clipwarden.cli.analyze import analyze
+from clipwarden.cli.calibrate_scores import calibrate_scores
 from clipwarden.cli.chaos import chaos
 from clipwarden.cli.classify import classify
 from clipwarden.cli.doctor import doctor
@@ -29,6 +30,7 @@ from clipwarden.cli.results import results
 from clipwarden.cli.serve import serve
 from clipwarden.cli.status import status
 from clipwarden.cli.submit import submit
+from clipwarden.cli.train_head import train_head
 from clipwarden.cli.work import work
 from clipwarden.errors import OutputFailed, ProductError
 from prompts.errors import ClipwardenError
@@ -46,6 +48,8 @@ app.command()(analyze)
 app.command()(classify)
 app.command()(embed)
 app.command()(evaluate)
+app.command("calibrate")(calibrate_scores)
+app.command("train-head")(train_head)
 app.command()(serve)
 app.command()(work)
 app.command()(submit)
@@ -59,6 +63,7 @@ app.command()(purge)
 app.command()(doctor)
 app.command()(chaos)
 app.command()(fuzz)
+app.add_typer(calibrations.app, name="calibrations")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")

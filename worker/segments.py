@@ -99,7 +99,10 @@ def cut_segments(label: Label, confidences: Confidences, times: FrameTimes) -> l
         entered = _from_entry(run, label, confidences, times)
         if len(entered):
             segment = _segment(entered, label, confidences, times)
-            if _lasts(segment, label.min_duration_ms * 1000, times):
+            lasts_us = segment.end_us - segment.start_us
+            is_long = lasts_us >= label.min_duration_ms * 1000
+            # Longer than a whole video, or a whole shot of which all frames agree, can't be asked.
+            if is_long or _holds_all_of_a_group(entered, times):
                 segments.append(segment)
     return segments
 
@@ -151,12 +154,6 @@ def _holds_all_of_a_group(run: NDArray[np.intp], times: FrameTimes) -> bool:
     groups, held = np.unique(times.group[run], return_counts=True)
     ends = np.searchsorted(times.group, groups, side="right")
     return bool(np.any(held == ends - np.searchsorted(times.group, groups)))
-
-
-def _lasts(segment: Segment, min_us: int, times: FrameTimes) -> bool:
-    """Whether it lasts long enough; more than the whole video can't be asked for."""
-    whole_us = int(times.ends_us[-1] - times.starts_us[0])
-    return segment.end_us - segment.start_us >= min(min_us, whole_us)
 
 
 def _snapped(time_us: int, cuts_us: Times, within_us: int) -> int:

@@ -1,0 +1,1 @@
+"""Links, thresholds and what is stored of them."""
