@@ -17,6 +17,7 @@ from clipwarden.cli.analyze import analyze
 from clipwarden.cli.calibrate_scores import calibrate_scores
 from clipwarden.cli.chaos import chaos
 from clipwarden.cli.classify import classify
+from clipwarden.cli.diff import diff
 from clipwarden.cli.doctor import doctor
 from clipwarden.cli.embed import embed
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status, print_error
@@ -26,6 +27,7 @@ from clipwarden.cli.fuzz import fuzz
 from clipwarden.cli.jobs import cancel, repair, retry
 from clipwarden.cli.output import discard_stdout
 from clipwarden.cli.purge import purge
+from clipwarden.cli.rescore import rescore
 from clipwarden.cli.results import results
 from clipwarden.cli.serve import serve
 from clipwarden.cli.status import status
@@ -50,6 +52,8 @@ app.command()(embed)
 app.command()(evaluate)
 app.command("calibrate")(calibrate_scores)
 app.command("train-head")(train_head)
+app.command()(rescore)
+app.command()(diff)
 app.command()(serve)
 app.command()(work)
 app.command()(submit)

@@ -57,7 +57,8 @@ class Label(FrozenModel):
     `min_frames` frames, or all frames that there are: of the video, be it a still image, or of a
     shot where the sampling takes so many of each. With `within_frames`, that many neighbouring
     frames must hold `min_frames` that reach the threshold itself, and it begins there. It must last
-    `min_duration_ms`, or as long as the video or its shot; its borders move to a cut within `snap_ms`.
+    `min_duration_ms`, or as long as the video or its shot; its borders move to a cut within
+    `snap_ms`.
     """
 
     id: LabelId

@@ -90,6 +90,8 @@ def purge(stores: Stores, tenant: str, media_sha256: str) -> Purged:
             session.execute(delete(Submission).where(*of_media, Submission.id.in_(purged)))
             is_done = session.scalar(select(func.count()).where(*of_media)) == 0
         if is_done:
+            # What was scored anew between the blobs' deletion and the rows'.
+            _delete_blobs(stores, tenant, media_sha256, MEDIA_KINDS)
             _forget_deleted(stores)
             return Purged(media_sha256, tuple(sorted(purged)))
 

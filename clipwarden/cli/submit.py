@@ -134,8 +134,7 @@ def submit(
 
       clipwarden submit --priority high --prompts scenes --wait https://example.org/news.mp4
     """
-    inputs = named_inputs([] if watch else paths)
-    folders = watched_folders(paths) if watch else ()
+    inputs, folders = named_inputs([] if watch else paths), watched_folders(paths if watch else [])
     _check_usage(inputs, token=token, watch=watch, wait=wait)
     wanted, sampling = _wanted(model, precision), SamplingSpec.parse(sample)
     prompt_sets = named_prompt_sets(prompts, no_classifiers=no_classifiers)
@@ -150,7 +149,7 @@ def submit(
             priority=priority,
             in_place_on=this_host(host_name) if in_place else None,
             request_token=token,
-            crop=crop and crop.value,
+            crop=None if crop is None else crop.value,
             fetching=fetch_limits(max_bytes, allow_private=allow_private),
             once_per_content=watch,
         )

@@ -34,5 +34,5 @@ def test_the_command_prints_a_table_and_json(product: Product, tmp_path: Path) -
     assert "label by label" in table.stdout
     assert "20 prompts, 2 labels" in table.stdout
     found = json.loads(product.run(*asked, "--json").stdout)
-    assert [step["name"] for step in found["steps"]][0] == "matrix product alone"
+    assert found["steps"][0]["name"] == "matrix product alone"
     assert found["plan"]["frames"] == 2000

@@ -24,7 +24,7 @@ def test_show_gives_the_whole_set_as_json() -> None:
     shown = json.loads(ran.stdout)
     assert ran.exit_code == 0
     assert shown["sha256"] == load_prompt_set("moderation").sha256
-    assert shown["labels"][0]["exit_threshold"] == pytest.approx(0.3)
+    assert shown["labels"][2]["exit_threshold"] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("columns", [30, 80, 200])

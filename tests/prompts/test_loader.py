@@ -202,8 +202,10 @@ def test_the_moderation_set_has_the_documented_labels() -> None:
         *("tobacco", "alcohol", "gambling", "hate", "fire", "gesture"),
     }
     assert {"weapons.firearm", "weapons.blade", "weapons.military"} <= {x.id for x in made.labels}
-    assert [label.id for label in made.labels if label.nsfw] == ["nudity"]
+    assert [label.id for label in made.labels if label.nsfw] == ["nudity", "nudity.explicit"]
     assert made.label("nudity").action == "block"
+    assert made.classifiers == ("open_nsfw",)
+    assert "nudity.explicit" in {label.id for label in made.without_classifiers().labels}
 
 
 def test_the_stand_in_marks_everything_and_the_scenes_nothing() -> None:

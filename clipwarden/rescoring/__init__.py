@@ -1,0 +1,1 @@
+"""Scoring stored embeddings anew, and comparing the versions of results that this makes."""
