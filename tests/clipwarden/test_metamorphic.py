@@ -57,14 +57,12 @@ def spans(document: Any, later_ms: int) -> list[tuple[str, int, int]]:
     )
 
 
-def test_nothing_changes_in_other_clothes(product: Product, tmp_path: Path) -> None:
-    check_variants(product, tmp_path, [real_clip(name) for name in CLIPS], "standin")
-
-
-@pytest.mark.skipif(not OTHERS, reason="CLIPWARDEN_TEST_VIDEOS names no folder")
-def test_nothing_changes_in_other_videos(product: Product, tmp_path: Path) -> None:
-    videos = sorted(Path(OTHERS).glob("*.mp4"))
-    check_variants(product, tmp_path, videos, "moderation")
+@pytest.mark.slow
+@pytest.mark.parametrize("prompts", ["standin", *(["moderation"] if OTHERS else [])])
+def test_nothing_changes_in_other_clothes(product: Product, tmp_path: Path, prompts: str) -> None:
+    own = [real_clip(name) for name in CLIPS]
+    videos = own if prompts == "standin" else sorted(Path(OTHERS).glob("*.mp4"))
+    check_variants(product, tmp_path, videos, prompts)
 
 
 def check_variants(product: Product, folder: Path, videos: list[Path], prompts: str) -> None:
