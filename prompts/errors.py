@@ -7,7 +7,7 @@ ClipwardenError             code, message, cure; the root of every package's own
     ├── MissingTextVectors  a set is to be scored with vectors that don't cover its texts
     ├── InvalidCalibration  the file is no calibration
     ├── CalibrationUnfit    a calibration is of another model, or of no label of the set
-    └── HeadMissing         a label is scored by trained heads, and none is for this model
+    └── HeadMissing         a label is scored by trained heads, and none fits this model
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class CalibrationUnfit(PromptsError):
 
 
 class HeadMissing(PromptsError):
-    """A label is scored by trained heads, and none of them is for the model in use."""
+    """A label is scored by trained heads, and none of them is for the model in use, or fits it."""
 
     code = "prompts.head_missing"
+    retry_helps = False

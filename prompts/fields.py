@@ -11,6 +11,9 @@ _Item = TypeVar("_Item")
 MAX_TEXT_CHARACTERS = 300
 """Longer than any text encoder here reads (CLIP stops at 77 tokens)."""
 
+MAX_MAGNITUDE = 1e9
+"""Far beyond any weight, scale or margin that training gives."""
+
 
 class FrozenModel(BaseModel):
     """Plain data that can't be changed and has no unknown keys."""
@@ -33,6 +36,13 @@ def filled(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
     return items
 
 
+def moderate(number: float) -> float:
+    """Return the number; raises ValueError for one so large that margins would leave float32."""
+    if abs(number) > MAX_MAGNITUDE:
+        raise ValueError(f"numbers beyond {MAX_MAGNITUDE:g} are never fitted")
+    return number
+
+
 Line = Annotated[
     str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS), AfterValidator(printable)
 ]
@@ -40,7 +50,9 @@ LabelId = Annotated[
     str,
     Field(pattern=r"^[a-z][a-z0-9]*([_.][a-z][a-z0-9]*)*$", max_length=100),
 ]
+SetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=100)]
 Threshold = Annotated[float, Field(gt=0, lt=1, strict=True)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ModelKey = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Moderate = Annotated[Finite, AfterValidator(moderate)]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prompts.fields import Finite, FrozenModel, LabelId, Line, ModelKey
+from prompts.fields import Finite, FrozenModel, LabelId, Line, ModelKey, Moderate
 
 HEAD_SCHEMA: Literal["clipwarden.head/1"] = "clipwarden.head/1"
 
@@ -33,8 +33,8 @@ class Head(FrozenModel):
     label: LabelId
     model_key: ModelKey
     model_id: Line
-    weights: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=MAX_DIMENSION)]
-    bias: Finite
+    weights: Annotated[tuple[Moderate, ...], Field(min_length=1, max_length=MAX_DIMENSION)]
+    bias: Moderate
     trained_on: TrainedOn
     created_at: Line
     measured: dict[str, Finite] = Field(default_factory=dict)

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from prompts.fields import Finite, FrozenModel
+from prompts.fields import Finite, FrozenModel, Moderate, moderate
 
 MAX_KNOTS = 2_000
 """Isotonic fits of a million frames have fewer steps."""
@@ -25,8 +25,8 @@ class Logistic(FrozenModel):
     """`sigmoid(scale * (margin - bias))`; fitted, it is Platt's method (Platt 1999)."""
 
     kind: Literal["logistic"] = "logistic"
-    scale: Annotated[Finite, Field(gt=0)]
-    bias: Finite
+    scale: Annotated[Finite, Field(gt=0), AfterValidator(moderate)]
+    bias: Moderate
 
     def confidences(self, margins: Values) -> Values:
         """Return the confidences, in 0..1 and of the same shape."""
@@ -39,7 +39,7 @@ class Isotonic(FrozenModel):
     """Straight lines between knots, and level outside (Zadrozny and Elkan 2002)."""
 
     kind: Literal["isotonic"] = "isotonic"
-    margins: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=MAX_KNOTS)]
+    margins: Annotated[tuple[Moderate, ...], Field(min_length=1, max_length=MAX_KNOTS)]
     levels: tuple[Annotated[float, Field(ge=0, le=1)], ...]
 
     @model_validator(mode="after")

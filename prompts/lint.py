@@ -92,6 +92,7 @@ class _Linter:
             yield from self._children(label, place)
             yield from self._templates(label, place)
             yield from self._thresholds(label, place)
+            yield from self._heads(label, place)
         yield from self._too_long()
 
     def _finding(self, severity: Severity, code: str, path: Path, what: str, cure: str) -> Finding:
@@ -203,6 +204,13 @@ class _Linter:
             what = f"within_frames of {label.id} has no effect: one frame is enough"
             cure = "Remove it, or raise min_frames."
             yield self._warning("threshold", (*place, "within_frames"), what, cure)
+
+    def _heads(self, label: Label, place: Path) -> Iterator[Finding]:
+        for number, head in enumerate(label.heads):
+            if head.label != label.id:
+                what = f"the head of {label.id} was trained for {head.label}"
+                cure = f"Train one for {label.id}, unless it is another name of the same."
+                yield self._warning("head", (*place, "heads", number), what, cure)
 
     def _aliases(self) -> Iterator[Finding]:
         """Names that two labels answer to."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from prompts.errors import InvalidPromptSet
 from prompts.examples import Example
-from prompts.fields import FrozenModel, Line, filled, printable
+from prompts.fields import FrozenModel, Line, SetName, filled, printable
 from prompts.label import PLACEHOLDER, Label, Template, set_error
 from prompts.rules import Rule
 
@@ -50,7 +50,7 @@ class PromptSet(FrozenModel):
     here or of its own.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=100)]
+    name: SetName
     version: Line
     description: Annotated[str, Field(min_length=1, max_length=2000)]
     templates: Annotated[tuple[Template, ...], AfterValidator(filled)] = DEFAULT_TEMPLATES
@@ -132,9 +132,9 @@ class PromptSet(FrozenModel):
         return tuple(sorted({one.classifier for one in self.labels if one.classifier}))
 
     def without_classifiers(self) -> PromptSet:
-        """The same set without the labels that need a frame classifier, and what speaks of them.
+        """The same set without the labels that need a frame classifier, and examples of them.
 
-        Raises InvalidPromptSet where nothing is left.
+        Rules go on for what is left of their labels. Raises InvalidPromptSet where nothing is left.
         """
         kept = tuple(one for one in self.labels if one.classifier is None)
         if not kept:
@@ -144,7 +144,7 @@ class PromptSet(FrozenModel):
             )
         ids = {one.id for one in kept}
         ids |= {head for one in ids for head in _ancestors(one)}
-        rules = tuple(one for one in self.rules if ids.issuperset(one.labels))
+        rules = tuple(_about(one, ids) for one in self.rules if ids.intersection(one.labels))
         examples = tuple(one for one in self.examples if ids.issuperset(one.labels + one.absent))
         return self.model_copy(update={"labels": kept, "rules": rules, "examples": examples})
 
@@ -210,6 +210,11 @@ def _ancestors(label_id: str) -> list[str]:
     """The ids above it: weapons for weapons.firearm."""
     words = label_id.split(".")
     return [".".join(words[:count]) for count in range(1, len(words))]
+
+
+def _about(rule: Rule, label_ids: Collection[str]) -> Rule:
+    left = tuple(one for one in rule.labels if one in label_ids)
+    return rule.model_copy(update={"labels": left})
 
 
 def _require_known(labels: tuple[str, ...], known: set[str], path: tuple[str | int, ...]) -> None:

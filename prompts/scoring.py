@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prompts.compiling import Classified, Compared, CompiledSet, Directed, Indices, Vectors
+from prompts.errors import HeadMissing
 
 PICTURES_PER_BLOCK: Final = 4096
 """Pictures scored at once: with 500 prompts the cosines of a block take 8 MiB."""
@@ -35,8 +36,10 @@ def margins(
 
     `vectors` are unit vectors, float32 `[n, d]`; `classifier_scores` are probabilities `[n]`, by
     the classifier's name. A contrast never counts for less than `floor`, the cosine below which the
-    model itself holds picture and text for unrelated.
+    model itself holds picture and text for unrelated. Raises HeadMissing for a head of another
+    dimension than theirs.
     """
+    _check_heads(compiled, vectors.shape[1])
     result = np.empty((len(vectors), len(compiled.labels)), np.float32)
     for start in range(0, len(vectors), PICTURES_PER_BLOCK):
         block = slice(start, start + PICTURES_PER_BLOCK)
@@ -78,6 +81,16 @@ def nearest(
     if floor is not None:
         best = np.where(contrasts.max(axis=0) < floor, -1, best)
     return Nearest(scored.positives[positives.argmax(axis=0)], best)
+
+
+def _check_heads(compiled: CompiledSet, dimension: int) -> None:
+    for label, scored in zip(compiled.labels, compiled.columns, strict=True):
+        if isinstance(scored, Directed) and len(scored.weights) != dimension:
+            raise HeadMissing(
+                f"the trained head of label {label} has {len(scored.weights)} weights, the model's "
+                f"vectors have {dimension} numbers.",
+                "Train it again with `clipwarden train-head`: the file was changed by hand.",
+            )
 
 
 def _score_block(

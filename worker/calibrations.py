@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, select, update
 
 from ingest.database import upsert
-from ingest.errors import BlobCorrupt
+from ingest.errors import BlobCorrupt, BlobMissing
 from ingest.stores import Stores
 from prompts.calibration import Calibration
 from prompts.errors import InvalidCalibration
 from worker.tables import CalibrationRow
+
+_WITHOUT = "--calibration none"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ def store_calibration(
     """
     sha256 = calibration.sha256
     key = _blob_key(tenant, sha256)
-    if not stores.blobs.exists(key):
-        stores.blobs.put(key, calibration.to_json().encode())
+    # Also where it is there already: it may be damaged, and this is how it is mended.
+    stores.blobs.put(key, calibration.to_json().encode())
     with stores.database.begin() as session:
         known = session.get(CalibrationRow, (tenant, sha256))
         is_active = activate or (known is not None and known.is_active)
@@ -65,6 +67,11 @@ def load_calibration(stores: Stores, tenant: str, sha256: str) -> Calibration:
     key = _blob_key(tenant, sha256)
     try:
         calibration = Calibration.parse(stores.blobs.read(key))
+    except BlobMissing as error:
+        raise BlobMissing(
+            f"calibration {sha256[:12]} is no longer in the store.",
+            f"Give its file again (--calibration FILE), or score without it: {_WITHOUT}.",
+        ) from error
     except InvalidCalibration as error:
         raise _corrupt(key) from error
     if calibration.sha256 != sha256:
@@ -144,5 +151,6 @@ def _blob_key(tenant: str, sha256: str) -> str:
 def _corrupt(key: str) -> BlobCorrupt:
     return BlobCorrupt(
         f"blob {key!r} is not the calibration that was stored under this name.",
-        "The store was damaged or changed by hand; fit it again: clipwarden calibrate.",
+        "The store was damaged or changed by hand. Give its file again (--calibration FILE), or "
+        f"score without it: {_WITHOUT}.",
     )

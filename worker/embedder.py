@@ -17,6 +17,7 @@ from ingest.queue.presence import ModelOnCard
 from ingest.queue.runner import run_process
 from ingest.queue.worker import PinnedWorker, build_worker
 from ingest.stores import Stores
+from worker.classifiers.load import CLASSIFIERS, missing_classifiers
 from worker.embedding import EmbeddingJobs
 from worker.encoders.device import describe_device
 from worker.encoders.load import start_encoder
@@ -42,6 +43,9 @@ def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
     if parity is not None:
         _log.info("vectors are right", **vars(parity))
     described = describe_device(encoder.device)
+    missing = missing_classifiers()
+    for error in missing.values():
+        _log.warning("no frame classifier", reason=error.message, cure=error.cure)
     jobs = EmbeddingJobs(stores, encoder)
 
     def model() -> ModelOnCard:
@@ -55,6 +59,7 @@ def build_embedder(settings: EmbedderSettings, stores: Stores) -> PinnedWorker:
             software=described.software,
             precision=card.precision,
             centred_cosine=None if parity is None else parity.centred_worst,
+            classifiers=tuple(name for name in CLASSIFIERS if name not in missing),
         )
 
     return build_worker(

@@ -16,7 +16,7 @@ from ingest.arrays import pack_arrays, unpack_arrays
 from ingest.blobs import BlobRef
 from ingest.claiming import require_blobs_for_missing
 from ingest.database import upsert
-from ingest.endings import fail_all
+from ingest.endings import fail, fail_all
 from ingest.errors import BlobCorrupt, BlobMissing
 from ingest.keys import embedding_key, pixels_key, text_vectors_key
 from ingest.queue.attempts import Handler
@@ -29,11 +29,14 @@ from ingest.queue.meters import Meter, add_to_meters
 from ingest.queue.payloads import EmbedJob, TextJob, Work
 from ingest.queue.process import process_name
 from ingest.stores import Stores
+from ingest.submissions import unfinished_of
 from ingest.works import embed_job_id, end_job
 from prompts.errors import ClipwardenError
 from worker.classifiers.load import load_classifier
+from worker.classifiers.protocol import FrameClassifier
 from worker.encoders.buckets import plan
 from worker.encoders.protocol import Counts, Encoder
+from worker.errors import ClassifierUnavailable
 from worker.frame_scores import FrameScoring, LoadClassifier
 from worker.tables import Embedding
 from worker.texts import load_stored_prompt_set
@@ -178,8 +181,9 @@ class EmbeddingJobs:
         return arrays
 
     def _make(self, job: EmbedJob, missing: _Missing, gate: Gate, claim: Claim) -> None:
-        # First: without one of them the job fails, and its vectors would be made in vain.
-        classifiers = self._scoring.load(missing.classifiers)
+        # First: where one of them is missing and nobody else waits, vectors would be made in vain.
+        classifiers = self._load_classifiers(job, missing.classifiers, claim)
+        _require_awaited(gate)
         loaded = claim.loaded
         chunk = loaded if isinstance(loaded, Mapping) else self._read_pixels(job)
         if chunk is None:
@@ -194,6 +198,23 @@ class EmbeddingJobs:
 
         for classifier in classifiers:
             self._scoring.score(job, classifier, chunk["pixels"], before_each, claim)
+
+    def _load_classifiers(
+        self, job: EmbedJob, names: tuple[str, ...], claim: Claim
+    ) -> list[FrameClassifier]:
+        """Load what is installed here; who needs another one fails, the others go on without it."""
+        loaded = []
+        for name in names:
+            try:
+                loaded.append(self._scoring.load(name))
+            except ClassifierUnavailable as error:
+                claim.confirm()
+                wanting = unfinished_of(self._stores.database, job.work)
+                ids = [row.id for row in wanting if name in row.classifiers]
+                for submission_id in ids:
+                    fail(self._stores, job.work, submission_id, error)
+                _log.warning("not scored", submissions=ids, code=error.code, reason=error.message)
+        return loaded
 
     def _embed(self, job: EmbedJob, chunk: Chunk, gate: Gate, claim: Claim) -> None:
         began = time.perf_counter()

@@ -49,15 +49,14 @@ class FrameScoring:
         """
         return tuple(name for name in job.classifiers if not self._is_scored(session, job, name))
 
-    def load(self, names: Sequence[str]) -> list[FrameClassifier]:
-        """Return these classifiers; raises ClassifierUnavailable."""
-        for name in names:
-            if name not in self._loaded:
-                began = time.perf_counter()
-                self._loaded[name] = self._load(name)
-                load_s = round(time.perf_counter() - began, 3)
-                _log.info("frame classifier loaded", classifier=name, load_s=load_s)
-        return [self._loaded[name] for name in names]
+    def load(self, name: str) -> FrameClassifier:
+        """Return a classifier; raises ClassifierUnavailable."""
+        if name not in self._loaded:
+            began = time.perf_counter()
+            self._loaded[name] = self._load(name)
+            load_s = round(time.perf_counter() - began, 3)
+            _log.info("frame classifier loaded", classifier=name, load_s=load_s)
+        return self._loaded[name]
 
     def score(
         self,

@@ -62,9 +62,8 @@ def store_version(stores: Stores, scored: ScoredWork, show_in: Collection[str] =
                 _show(session, row, scored)
         is_kept = bool(rows) or _is_submitted(session, work)
         if not is_kept:
+            stores.blobs.delete_tree(media_root(work.tenant, "scores", work.media_sha256))
             _delete_results(session, work)
-    if not is_kept:
-        stores.blobs.delete_tree(media_root(work.tenant, "scores", work.media_sha256))
     return bool(rows)
 
 

@@ -86,12 +86,15 @@ def purge(stores: Stores, tenant: str, media_sha256: str) -> Purged:
         _delete_blobs(stores, tenant, media_sha256, MEDIA_KINDS)
         purged.update(row.id for row in rows)
         with stores.database.begin() as session:
+            _lock(session, tenant, media_sha256)
             _delete_rows(session, tenant, media_sha256)
             session.execute(delete(Submission).where(*of_media, Submission.id.in_(purged)))
             is_done = session.scalar(select(func.count()).where(*of_media)) == 0
+            if is_done:
+                # What was scored anew meanwhile; with the row locked, as below, lest somebody who
+                # submits the same just now loses the copy that he has made.
+                _delete_blobs(stores, tenant, media_sha256, MEDIA_KINDS)
         if is_done:
-            # What was scored anew between the blobs' deletion and the rows'.
-            _delete_blobs(stores, tenant, media_sha256, MEDIA_KINDS)
             _forget_deleted(stores)
             return Purged(media_sha256, tuple(sorted(purged)))
 

@@ -35,7 +35,8 @@ def analyse_once(
     """
     settings = AnalysisSettings(
         sampling=SamplingSpec.parse(way.sampling),
-        prompt_sets=(load_prompt_set(_PROMPT_SET),),
+        # Nobody that it is compared with looks at the pictures twice.
+        prompt_sets=(load_prompt_set(_PROMPT_SET).without_classifiers(),),
         model=card,
         device=way.device,
         batch_size=way.batch,

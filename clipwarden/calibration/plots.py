@@ -124,12 +124,12 @@ def histogram_of(one: LabelReport, own: Logistic) -> Histogram | None:
 
 def tradeoff_of(one: LabelReport) -> Tradeoff | None:
     """Draw a label's precision and recall on held-out scenes; None where nothing shows it."""
-    curve = Curve.of(one.held_out, one.targets)
+    curve = Curve.of(one.tried, one.targets, one.point.false_weight)
     if not curve.positives or not len(curve.thresholds):
         return None
     step = max(1, len(curve.thresholds) // _MAX_POINTS)
     thresholds = curve.thresholds[::step]
-    precision = (curve.hits / curve.flagged)[::step]
+    precision = curve.precision[::step]
     recall = (curve.hits / curve.positives)[::step]
     return Tradeoff(
         precision=_line(thresholds, precision),

@@ -62,10 +62,14 @@ class Quality:
 
 
 def equal_mass_bins(confidences: Values, targets: Truths, bins: int = BINS) -> list[Bin]:
-    """Split examples by confidence into bins of as nearly as possible equally many."""
-    order = np.argsort(confidences, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
-    return [_bin(confidences[part], targets[part]) for part in parts if len(part)]
+    """Split examples by confidence into bins of as nearly as possible equally many.
+
+    Equal confidences stay together: which bin each of them is in would be the order of files.
+    """
+    _, level, counts = np.unique(confidences, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - counts / 2
+    number = (middle * min(bins, len(confidences)) / len(confidences)).astype(np.intp)[level]
+    return [_bin(confidences[number == one], targets[number == one]) for one in np.unique(number)]
 
 
 def equal_width_bins(confidences: Values, targets: Truths, bins: int = BINS) -> list[Bin]:

@@ -47,6 +47,8 @@ class Wish:
 class Point:
     """What a threshold does to some frames: `flagged` reach it, `hits` of them rightly.
 
+    `false_weight` is for how many frames of the user's footage one that lacks the label stands, of
+    those that show it each standing for one: not 1 where the label is rarer there than in truth.
     `flagged_scenes` and `positive_scenes` are how many scenes these frames, and the `positives`,
     are of: frames of one scene prove hardly more than one of them.
     """
@@ -57,11 +59,13 @@ class Point:
     positives: int
     flagged_scenes: int
     positive_scenes: int
+    false_weight: float = 1.0
 
     @property
     def precision(self) -> float | None:
         """Which part of what is flagged is right; None where nothing is."""
-        return self.hits / self.flagged if self.flagged else None
+        wrong = self.false_weight * (self.flagged - self.hits)
+        return self.hits / (self.hits + wrong) if self.flagged else None
 
     @property
     def recall(self) -> float | None:
@@ -81,17 +85,24 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """All thresholds that differ in what they do, falling; `flagged` and `hits` at each of them."""
+    """All thresholds that differ in what they do, falling, and what each of them does."""
 
     thresholds: Values
     flagged: NDArray[np.int64]
     hits: NDArray[np.int64]
+    precision: Values
     positives: int
 
     @classmethod
-    def of(cls, confidences: Values, targets: Targets) -> Curve:
-        """Work it out from frames, both `[n]`; those that truth leaves open are passed over."""
+    def of(
+        cls, confidences: Values, targets: Targets, false_weights: Values | float = 1.0
+    ) -> Curve:
+        """Work it out from frames, all `[n]`; those that truth leaves open are passed over.
+
+        `false_weights` are as a Point's `false_weight`.
+        """
         known = targets != IGNORE
+        weights = np.broadcast_to(np.asarray(false_weights, np.float64), targets.shape)[known]
         order = np.argsort(-confidences[known], kind="stable")
         falling, truths = confidences[known][order], (targets[known] == POSITIVE)[order]
         # The last frame of each level: a threshold takes all that are as confident.
@@ -99,10 +110,13 @@ class Curve:
         ends = ends[falling[ends] > _LOWEST]
         levels = falling[ends]
         below = np.append(levels[1:], 0.0)
+        hits = np.cumsum(truths, dtype=np.int64)[ends]
+        wrong = np.cumsum(np.where(truths, 0.0, weights[order]))[ends]
         return cls(
             thresholds=np.array([_between(*pair) for pair in zip(below, levels, strict=True)]),
             flagged=(ends + 1).astype(np.int64),
-            hits=np.cumsum(truths, dtype=np.int64)[ends],
+            hits=hits,
+            precision=hits / (hits + wrong),
             positives=int(truths.sum()),
         )
 
@@ -144,7 +158,11 @@ def pick_threshold(
 
 
 def point_at(
-    threshold: float, confidences: Values, targets: Targets, groups: NDArray[np.int64]
+    threshold: float,
+    confidences: Values,
+    targets: Targets,
+    groups: NDArray[np.int64],
+    false_weight: float = 1.0,
 ) -> Point:
     """Say what a threshold does to frames, all `[n]`."""
     known = targets != IGNORE
@@ -157,13 +175,14 @@ def point_at(
         positives=int(positive.sum()),
         flagged_scenes=len(np.unique(groups[flagged])),
         positive_scenes=len(np.unique(groups[positive])),
+        false_weight=false_weight,
     )
 
 
 def clean_hours(targets: Targets, files: tuple[Stretch, ...]) -> float:
     """How much footage there is that a label is known not to be in; pictures are none."""
     spoken_us = 0
-    for one in filter(_is_footage, files):
+    for one in filter(is_footage, files):
         is_clean = targets[one.first : one.end] == NEGATIVE
         spoken_us += int((one.times.ends_us - one.times.starts_us)[is_clean].sum())
     return spoken_us / _US_PER_HOUR
@@ -176,25 +195,30 @@ def false_alarms(
     targets: Targets,
     files: tuple[Stretch, ...],
 ) -> int:
-    """Count the segments of footage that a threshold makes where the label is known not to be."""
+    """Count the segments of footage most of whose frames are known not to show the label.
+
+    Not all of them: truth leaves open the frames at the border of two clean scenes.
+    """
     moved = label.model_copy(
         update={"threshold": threshold, "exit_threshold": EXIT_FRACTION * threshold}
     )
     count = 0
-    for one in filter(_is_footage, files):
+    for one in filter(is_footage, files):
         of_file = confidences[one.first : one.end].astype(np.float32)
         is_clean = targets[one.first : one.end] == NEGATIVE
         for segment in cut_segments(moved, of_file, one.times):
-            count += bool(is_clean[segment.members].all())
+            of_segment = is_clean[segment.members]
+            count += 2 * int(of_segment.sum()) > len(of_segment)
     return count
 
 
-def _is_footage(one: Stretch) -> bool:
+def is_footage(one: Stretch) -> bool:
+    """Whether a file has a length; pictures have none."""
     return one.end - one.first > 1
 
 
 def _for_precision(curve: Curve, value: float) -> Pick:
-    precision = curve.hits / curve.flagged
+    precision = curve.precision
     kept = np.flatnonzero((precision >= value) & (curve.hits > 0))
     if len(kept):
         return Pick(float(curve.thresholds[kept[-1]]), "")

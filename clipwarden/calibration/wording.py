@@ -109,10 +109,44 @@ def cautions(facts: CalibrationFacts, calibrated: Calibrated) -> list[str]:
                 f"{one.label.id}: the target can't be kept, {one.unmet}. The prompt set's own "
                 "threshold stays."
             )
-    if not facts.settings.priors:
+    if calibrated.after.log_loss >= calibrated.before.log_loss:
+        found.append(
+            "On scenes that were held out it does no better than the model's own scale (log loss "
+            f"{calibrated.before.log_loss:.4f} → {calibrated.after.log_loss:.4f}): give it more "
+            "scenes, or leave it out of use with --no-activate."
+        )
+    found += _prior_cautions(facts, calibrated)
+    found += _alarm_cautions(facts, calibrated)
+    return found
+
+
+def _prior_cautions(facts: CalibrationFacts, calibrated: Calibrated) -> list[str]:
+    priors = facts.settings.priors
+    fitted = {one.label.id for one in calibrated.labels if one.fitted is not None}
+    unused = sorted(set(priors) - fitted)
+    found = []
+    if unused:
+        found.append(f"--prior changes nothing where nothing was fitted: {', '.join(unused)}.")
+    if fitted.intersection(priors):
+        found.append(
+            "Precision is what it would be at the rates given with --prior; errors and plots of "
+            "what came true are at the truth's own."
+        )
+    if not priors:
         found.append(
             "How often a label is shown in the truth was taken for how often it is in your "
             "footage. Where it is rarer there, say so: --prior LABEL=RATE."
+        )
+    return found
+
+
+def _alarm_cautions(facts: CalibrationFacts, calibrated: Calibrated) -> list[str]:
+    found = []
+    picked = [one for one in calibrated.labels if one.threshold is not None]
+    if any(one.clean_files == 1 for one in picked):
+        found.append(
+            "The clean footage is all of one file: alarms/h are of what thresholds were picked on, "
+            "too. Expect more."
         )
     wish = facts.settings.wish
     hours = max((one.clean_hours for one in calibrated.labels), default=0.0)

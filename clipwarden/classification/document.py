@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from clipwarden.classification.accuracy import Accuracy, Share
 from clipwarden.classification.answers import Answer, AnswerFile
 from clipwarden.embedding.rows import run_facts
+from clipwarden.exports.words import no_formula
 from worker.models.card import ModelCard
 
 SCHEMA = "clipwarden.classification/1"
@@ -43,7 +44,11 @@ class Classification:
         return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in objects)
 
     def to_csv(self) -> str:
-        """One line for each label of each picture, under a line of names."""
+        """One line for each label of each picture, under a line of names.
+
+        Texts that a spreadsheet would compute get an apostrophe in front: files' names come from
+        strangers.
+        """
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         measure = self.file.scorer.measure
@@ -58,8 +63,9 @@ class Classification:
             for rank, one in enumerate(answer.choices, start=1):
                 found = "" if one.found is None else str(one.found).lower()
                 figures = [f"{one.confidence:.{_DIGITS}f}", f"{one.evidence:.{_DIGITS}f}"]
-                truth = [answer.truth or ""] if self.file.truth else []
-                yield [answer.row.source, rank, one.label, *figures, found, *truth]
+                truth = [no_formula(answer.truth or "")] if self.file.truth else []
+                source = no_formula(answer.row.source or "")
+                yield [source, rank, no_formula(one.label), *figures, found, *truth]
 
     def _facts(self) -> dict[str, object]:
         question = self.file.question

@@ -14,6 +14,7 @@ from clipwarden.classification.errors import InvalidLabels
 from clipwarden.classification.questions import SetQuestion, link_of
 from clipwarden.embedding.images import shown_path
 from clipwarden.embedding.rows import Failure
+from clipwarden.rescoring.comparing import is_of
 from prompts.compiling import Compared, CompiledSet, compile_set
 from prompts.examples import Example
 from prompts.label import Label
@@ -155,7 +156,7 @@ class _Runner:
         return [
             column
             for column, label in enumerate(self.prompt_set.labels)
-            if label.id == label_id or label.id.startswith(f"{label_id}.")
+            if is_of(label.id, label_id)
         ]
 
     def _check(self, label_id: str, is_expected: bool, unit: Vector) -> Check:

@@ -51,6 +51,7 @@ from clipwarden.cli.options import (
     HostName,
     Limits,
     Model,
+    NoClassifiers,
     PrecisionName,
     PrecisionOption,
     Quiet,
@@ -60,6 +61,7 @@ from clipwarden.cli.options import (
 )
 from clipwarden.cli.output import prepare_report, writing_stdout
 from clipwarden.cli.progress import ProgressBars
+from clipwarden.cli.prompt_sets import named_prompt_sets
 from clipwarden.cli.truth_options import (
     IgnoreUnknown,
     Mappings,
@@ -81,7 +83,6 @@ from ingest.media.spec import SamplingSpec
 from ingest.sources.limits import FetchLimits
 from ingest.tables import DEFAULT_TENANT
 from prompts.calibration import Calibration
-from prompts.loader import load_prompt_set
 from prompts.schema import PromptSet
 from worker.calibrations import store_calibration
 from worker.models.card import ModelCard
@@ -93,6 +94,7 @@ def calibrate_scores(
     prompts: PromptSetName = DEFAULT_PROMPTS,
     model: Model = DEFAULT_MODEL,
     sample: Sample = DEFAULT_SAMPLING,
+    no_classifiers: NoClassifiers = False,
     method: MethodOption = MethodName.AUTO,
     share: Share = True,
     prior: Priors = None,
@@ -134,7 +136,7 @@ def calibrate_scores(
 
       clipwarden calibrate --truth truth.json --false-alarms-per-hour 2 --prior weapons=0.001
     """
-    prompt_set = load_prompt_set(prompts)
+    [prompt_set] = named_prompt_sets((prompts,), no_classifiers=no_classifiers)
     wish = wanted_thresholds(target_precision, target_recall, false_alarms_per_hour)
     wanted = Settings(method.value, share, wish, given_priors(prior or [], prompt_set))
     judged = judged_truth(truth, media, prompt_set, mapping, only, ignore_unknown=ignore_unknown)

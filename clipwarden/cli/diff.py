@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from clipwarden.calibration.storing import joined_or_own_stores
+from clipwarden.cli.label_option import require_known
 from clipwarden.cli.options import (
     BlobUrl,
     Data,
@@ -24,7 +25,14 @@ from clipwarden.cli.rescore_view import print_diff, print_versions
 from clipwarden.cli.where_option import Where, check_where, parse_where
 from clipwarden.rescoring.diffing import diff_versions
 from clipwarden.rescoring.document import VersionsDocument
-from clipwarden.rescoring.versions import described_versions, find_version, stored_versions
+from clipwarden.rescoring.parts import StoredParts
+from clipwarden.rescoring.versions import (
+    StoredVersion,
+    described_versions,
+    find_version,
+    stored_versions,
+)
+from clipwarden.stored_results import result_stores
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT
 
@@ -62,7 +70,7 @@ def diff(
     one that moved. Without versions, those that are stored are listed.
 
     Exit status 0: compared, whether they differ or not. 1: a version is not stored. 2: the command
-    line is wrong.
+    line is wrong, or names a label that neither version knows.
 
     Examples:
 
@@ -76,13 +84,14 @@ def diff(
     if (old is None) != (new is None):
         raise typer.BadParameter("name two versions, or none for a list of them.")
     folder, environment = named_folder(data), store_environment(database_url, blob_url)
-    with joined_or_own_stores(folder, environment) as stores:
+    with result_stores(folder, environment) as stores:
         if old is None or new is None or versions:
             _list_versions(stores, output)
             return
         stored = stored_versions(stores, DEFAULT_TENANT)
         before, after = find_version(stored, old), find_version(stored, new)
         check_where(conditions, stores, DEFAULT_TENANT)
+        _check_label(label, stores, (before, after))
         with RescoreBar(quiet=quiet) as bar:
             document = diff_versions(stores, DEFAULT_TENANT, before, after, conditions, bar, label)
     with writing_stdout():
@@ -90,6 +99,15 @@ def diff(
             typer.echo(document.model_dump_json(by_alias=True, indent=2))
         else:
             print_diff(Console(), document)
+
+
+def _check_label(label: str | None, stores: Stores, compared: Sequence[StoredVersion]) -> None:
+    """A usage error where neither version knows the label."""
+    if label is None:
+        return
+    parts = StoredParts(stores, DEFAULT_TENANT)
+    sets = [parts.prompt_set(one.version.prompt_set_sha256) for one in compared]
+    require_known([label], {own.id for one in sets for own in one.labels})
 
 
 def _list_versions(stores: Stores, output: Format) -> None:

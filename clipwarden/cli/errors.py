@@ -15,7 +15,7 @@ EXIT_SOME_INPUTS_FAILED = 3
 EXIT_INTERRUPTED = 130
 
 # What the user wrote is wrong, not what happened to it.
-_USAGE_CODES = ("prompts.", "sampling.", "model.", "device.", "truth.", "head.")
+_USAGE_CODES = ("prompts.", "sampling.", "model.", "device.", "truth.", "head.", "classifier.")
 
 
 def error_code(error: ClipwardenError) -> str:

@@ -30,6 +30,7 @@ from clipwarden.cli.options import (
     HostName,
     Limits,
     Model,
+    NoClassifiers,
     PrecisionName,
     PrecisionOption,
     Quiet,
@@ -39,6 +40,7 @@ from clipwarden.cli.options import (
 )
 from clipwarden.cli.output import prepare_report, writing_stdout
 from clipwarden.cli.progress import ProgressBars
+from clipwarden.cli.prompt_sets import named_prompt_sets
 from clipwarden.cli.truth_options import (
     IgnoreUnknown,
     Mappings,
@@ -60,7 +62,6 @@ from clipwarden.truth.model import JudgedTruth
 from clipwarden.wanted_model import WantedModel
 from ingest.media.spec import SamplingSpec
 from ingest.sources.limits import FetchLimits
-from prompts.loader import load_prompt_set
 from worker.composing import model_info, sampling_info
 from worker.document import PromptSetInfo
 
@@ -83,6 +84,7 @@ def evaluate(
     prompts: PromptSetName = DEFAULT_PROMPTS,
     model: Model = DEFAULT_MODEL,
     sample: Sample = DEFAULT_SAMPLING,
+    no_classifiers: NoClassifiers = False,
     calibration: CalibrationOption = AUTO,
     mapping: Mappings = None,
     ignore_unknown: IgnoreUnknown = False,
@@ -116,7 +118,7 @@ def evaluate(
       clipwarden evaluate --truth truth.json --prompts mine.yaml --report report.html
     """
     report_file = None if report is None else prepare_report(report)
-    prompt_set = load_prompt_set(prompts)
+    [prompt_set] = named_prompt_sets((prompts,), no_classifiers=no_classifiers)
     judged = judged_truth(truth, media, prompt_set, mapping, only, ignore_unknown=ignore_unknown)
     decoding = decode_limits(limit, threads=threads_for_one_file())
     folder, environment = named_folder(data), store_environment(database_url, blob_url)
@@ -133,10 +135,7 @@ def evaluate(
         fetching=FetchLimits(max_bytes=decoding.max_bytes),
         decoding=decoding,
     )
-    evaluation = _evaluation(folder, settings, truth, judged, quiet=quiet)
-    _write(evaluation, output_format, report_file)
-    if evaluation.failures:
-        raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+    _write(_evaluation(folder, settings, truth, judged, quiet=quiet), output_format, report_file)
 
 
 def _evaluation(
@@ -192,6 +191,8 @@ def _write(evaluation: Evaluation, output_format: Format, report_file: Path | No
         if not succeeds(lambda: _write_report(evaluation, report_file)):
             raise typer.Exit(EXIT_FAILED)
         typer.echo(f"Report: {report_file}", err=output_format is Format.JSON)
+    if evaluation.failures:
+        raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
 
 
 def _write_report(evaluation: Evaluation, target: Path) -> None:

@@ -15,6 +15,8 @@ from clipwarden.evaluation.wording import (
     Cell,
     file_cells,
     frame_cells,
+    in_sample_words,
+    interval_words,
     mistake_words,
     scene_cells,
 )
@@ -46,11 +48,9 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     for failure in evaluation.failures:
         words = f"{displayed_name(failure.file)}: error[{failure.error.code}] not measured"
         _line(console, Text(words, style="red"))
-    words = (
-        f"In brackets 95% intervals, by 1000 draws of {figures.unit}s; `of n` stands where n "
-        "cases are too few to say."
-    )
-    _line(console, Text(words, style="dim"))
+    if caution := in_sample_words(evaluation.prompt_set.calibration):
+        _line(console, Text(caution, style="yellow"))
+    _line(console, Text(interval_words(figures.unit), style="dim"))
 
 
 def _headline(evaluation: Evaluation) -> str:

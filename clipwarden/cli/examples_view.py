@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from clipwarden.classification.examples import Check, Outcome, Trial, count
+from clipwarden.report.wording import count as number_of
 from ingest.media.check import displayed_name
 from worker.models.card import ModelCard
 
@@ -38,7 +39,9 @@ def print_trials(console: Console, trials: Trials) -> None:
     everything = [one for ones in trials.values() for one in ones]
     counts = {outcome: count(everything, outcome) for outcome in Outcome}
     words = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
-    _print_line(console, Text(f"{words or 'no examples'} in {len(trials)} sets.", style="bold"))
+    _print_line(
+        console, Text(f"{words or 'no examples'} in {number_of(len(trials), 'set')}.", style="bold")
+    )
 
 
 def to_json(trials: Trials, card: ModelCard) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -12,18 +12,26 @@ from typing import Annotated
 import typer
 
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_SOME_INPUTS_FAILED, print_error
+from clipwarden.cli.label_option import require_known
 from clipwarden.cli.options import BlobUrl, Data, DatabaseUrl, named_folder, store_environment
 from clipwarden.cli.output import ResultFormat, Results
+from clipwarden.cli.picture_words import tell
 from clipwarden.exports.frame_rates import MAX_FPS, MIN_FPS
 from clipwarden.exports.reading import read_documents
-from clipwarden.exports.selection import select_segments
+from clipwarden.exports.selection import select_segments, unknown_labels
 from clipwarden.installation import StoreEnvironment
-from clipwarden.joining import joined_stores
+from clipwarden.stored_results import result_stores
+from ingest.errors import BlobCorrupt, BlobMissing
+from ingest.media.check import displayed_name
+from ingest.stores import Stores
 from ingest.submissions import find_submission
 from ingest.tables import DEFAULT_TENANT
 from prompts.errors import ClipwardenError
+from prompts.loader import load_prompt_set, shipped_prompt_sets
+from prompts.schema import PromptSet
 from worker.document import ResultDocument
 from worker.results import read_document
+from worker.texts import load_stored_prompt_set
 
 _FILE_SUFFIXES = (".json", ".jsonl")
 
@@ -111,7 +119,8 @@ def export(
     a marker, and in FCPXML a keyword's range, per segment.
 
     Exit status 0: all are exported. 1: a result is unknown, unfinished or can't be written so; the
-    others are exported. 2: the command line is wrong. 3: the analysis of some had failed.
+    others are exported. 2: the command line is wrong, or names a label that is none. 3: the
+    analysis of some had failed.
 
     Examples:
 
@@ -125,7 +134,9 @@ def export(
     """
     rate = None if fps is None else _rate(fps)
     names = list(dict.fromkeys(results))
-    found, failures = _documents(names, data, store_environment(database_url, blob_url))
+    environment, sets = store_environment(database_url, blob_url), _shipped_sets() if label else {}
+    found, failures = _documents(names, data, environment, sets)
+    _check_labels(label or (), found, sets)
     documents = [select_segments(one, label or (), min_confidence) for one in found]
     if documents:
         # How many there are is known only now: a file may hold many.
@@ -140,13 +151,32 @@ def export(
         raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
 
 
+def _shipped_sets() -> dict[str, PromptSet]:
+    loaded = map(load_prompt_set, shipped_prompt_sets())
+    return {one.sha256: one for one in loaded}
+
+
+def _check_labels(
+    labels: Sequence[str], documents: Sequence[ResultDocument], sets: Mapping[str, PromptSet]
+) -> None:
+    """A usage error for a label that is none; a warning where only the prompt set could say so."""
+    unknown, known, are_all = unknown_labels(labels, documents, sets)
+    if documents and are_all:
+        require_known(unknown, known)
+    for one in unknown if documents else ():
+        tell(f"warning: no segment is of the label {displayed_name(one)}.")
+
+
 def _documents(
-    names: Sequence[str], data: Path | None, environment: StoreEnvironment
+    names: Sequence[str],
+    data: Path | None,
+    environment: StoreEnvironment,
+    sets: dict[str, PromptSet],
 ) -> tuple[list[ResultDocument], int]:
     """The documents in the order of their names, and how many names stand for none; those are told.
 
     Stores are opened where an id is named, and not for files alone; a submission that is named
-    twice counts once.
+    twice counts once. Prompt sets that are stored are added to `sets`, by their hash.
     """
     documents: list[ResultDocument] = []
     submissions: set[str] = set()
@@ -155,7 +185,7 @@ def _documents(
         are_files = [_is_file(name) for name in names]
         stores = None
         if not all(are_files):
-            stores = stack.enter_context(joined_stores(named_folder(data), environment))
+            stores = stack.enter_context(result_stores(named_folder(data), environment))
         for name, is_file in zip(names, are_files, strict=True):
             try:
                 if is_file or stores is None:
@@ -163,7 +193,9 @@ def _documents(
                     continue
                 row = find_submission(stores.database, DEFAULT_TENANT, name)
                 if row.id not in submissions:
-                    documents.append(read_document(stores, DEFAULT_TENANT, row.id))
+                    document = read_document(stores, DEFAULT_TENANT, row.id)
+                    _add_sets(sets, stores, document)
+                    documents.append(document)
                     submissions.add(row.id)
             except ClipwardenError as error:
                 print_error(error)
@@ -171,9 +203,21 @@ def _documents(
     return documents, failures
 
 
+def _add_sets(sets: dict[str, PromptSet], stores: Stores, document: ResultDocument) -> None:
+    for one in document.prompt_sets:
+        if one.sha256 not in sets:
+            # One that is lost keeps nobody from exporting segments.
+            with suppress(BlobMissing, BlobCorrupt):
+                sets[one.sha256] = load_stored_prompt_set(stores, DEFAULT_TENANT, one.sha256)
+
+
 def _is_file(name: str) -> bool:
     path = Path(name)
-    return path.suffix.lower() in _FILE_SUFFIXES or "/" in name or path.is_file()
+    try:
+        return path.suffix.lower() in _FILE_SUFFIXES or "/" in name or path.is_file()
+    except OSError:
+        # No file system takes such a name.
+        return False
 
 
 def _rate(text: str) -> Fraction:

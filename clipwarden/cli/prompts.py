@@ -14,9 +14,11 @@ from clipwarden.cli.errors import EXIT_USAGE, print_error
 from clipwarden.cli.options import Format, FormatOption
 from clipwarden.cli.prompts_lint import lint_sets
 from clipwarden.cli.prompts_test import try_sets
+from clipwarden.report.wording import count
 from prompts.errors import InvalidPromptSet, PromptsError
 from prompts.label import Label
 from prompts.loader import load_prompt_set, shipped_prompt_sets
+from prompts.rules import Rule
 from prompts.schema import PromptSet
 
 TABLE_MIN_COLUMNS = 70
@@ -70,6 +72,8 @@ def show_set(
     _print_labels(console, prompt_set)
     contrast = ", ".join(prompt_set.contrast) or "none, each label has its own"
     console.print(f"Compared with: {contrast}", highlight=False, markup=False)
+    for rule in prompt_set.rules:
+        console.print(_rule_words(rule), highlight=False, markup=False)
 
 
 @app.command("validate")
@@ -125,7 +129,7 @@ def _summary(prompt_set: PromptSet) -> dict[str, Any]:
 def _print_labels(console: Console, prompt_set: PromptSet) -> None:
     rows = [_label_row(label) for label in prompt_set.labels]
     if console.width >= TABLE_MIN_COLUMNS:
-        table = _table("label", "action", "enter/exit", "prompts")
+        table = _table("label", "action", "enter/exit", "scored by")
         for row in rows:
             table.add_row(*map(escape, row))
         console.print(table)
@@ -142,7 +146,25 @@ def _table(*headings: str) -> Table:
 def _label_row(label: Label) -> tuple[str, str, str, str]:
     action = f"{label.action} nsfw" if label.nsfw else str(label.action)
     thresholds = f"{label.threshold:.2f}/{label.exit_threshold:.2f}"
-    return label.id, action, thresholds, ", ".join(label.prompts)
+    return label.id, action, thresholds, _scored_by(label)
+
+
+def _scored_by(label: Label) -> str:
+    if label.classifier is not None:
+        return f"the frame classifier {label.classifier}"
+    if label.heads:
+        return f"trained heads, for models {', '.join(one.model_key for one in label.heads)}"
+    return ", ".join(label.prompts)
+
+
+def _rule_words(rule: Rule) -> str:
+    wants = [f"at least {count(rule.min_segments, 'segment')}"]
+    if rule.min_total_ms:
+        wants.append(f"{rule.min_total_ms / 1000:g} s in all")
+    if rule.min_confidence is not None:
+        wants.append(f"each from {rule.min_confidence:.2f} on")
+    action = f"{rule.action} nsfw" if rule.nsfw else str(rule.action)
+    return f"Rule {rule.id}: {action} by {', '.join(rule.labels)}, {', '.join(wants)}"
 
 
 def _lines(error: PromptsError) -> list[str]:

@@ -16,6 +16,7 @@ from rich.text import Text
 from clipwarden.cli.errors import EXIT_FAILED, EXIT_USAGE, print_error
 from clipwarden.cli.options import Format, FormatOption
 from clipwarden.prompt_tokens import token_limit_of
+from clipwarden.report.wording import count
 from prompts import document
 from prompts.errors import InvalidPromptSet, PromptsError
 from prompts.lint import CAUTIOUS, Finding, Severity, TokenLimit, lint
@@ -113,5 +114,5 @@ def _print(console: Console, reports: Sequence[_Report], counts: dict[Severity, 
             console.print(text, soft_wrap=not console.is_terminal)
     errors, warnings = counts[Severity.ERROR], counts[Severity.WARNING]
     checked = ", ".join(report.source for report in reports)
-    words = f"{errors} errors, {warnings} warnings in {checked}."
+    words = f"{count(errors, 'error')}, {count(warnings, 'warning')} in {checked}."
     console.print(Text(words), soft_wrap=not console.is_terminal)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from clipwarden.calibration.storing import joined_or_own_stores
 from clipwarden.calibration_choice import CalibrationChoice
 from clipwarden.cli.errors import EXIT_SOME_INPUTS_FAILED
 from clipwarden.cli.options import (
@@ -34,6 +33,7 @@ from clipwarden.rescoring.errors import RescoreUnconfirmed
 from clipwarden.rescoring.rescorer import Rescorer
 from clipwarden.rescoring.run import Rescoring
 from clipwarden.rescoring.works import stored_models
+from clipwarden.stored_results import result_stores
 from ingest.stores import Stores
 from ingest.tables import DEFAULT_TENANT
 from prompts.loader import load_prompt_set
@@ -104,7 +104,7 @@ def rescore(
     prompt_set = load_prompt_set(prompts)
     choice, conditions = CalibrationChoice.parse(calibration), parse_where(where)
     folder, environment = named_folder(data), store_environment(database_url, blob_url)
-    with joined_or_own_stores(folder, environment) as stores:
+    with result_stores(folder, environment) as stores:
         check_where(conditions, stores, DEFAULT_TENANT)
         with RescoreBar(quiet=quiet) as bar:
             rescorer = _rescorer(stores, folder, prompt_set, choice, model, bar.tell)
@@ -121,8 +121,10 @@ def rescore(
                     make_current=current
                 )
             _show_stored(document, stored, output)
-    if preview.left_count:
-        raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+            if stored.left:
+                raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+        elif preview.left_count:
+            raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
 
 
 def _rescorer(

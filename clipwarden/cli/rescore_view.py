@@ -46,11 +46,13 @@ def print_stored(console: Console, document: RescoreDocument, stored: Stored) ->
     """Print how many results were stored, and where they are seen."""
     words = f"{count(stored.videos, 'result')} stored"
     words += ", shown by the videos' own results from now on." if stored.shown else "."
+    if stored.left:
+        words += f" {count(stored.left, 'video')} could not be scored."
     if stored.vanished:
         words += f" {count(stored.vanished, 'video')} deleted meanwhile."
     _line(console, Text(words, style="green"))
     if not stored.shown:
-        named = f"{version_name(document.versions[0])}"
+        named = " or ".join(map(version_name, document.versions))
         _line(console, Text(f"clipwarden results --version {named} ID shows one.", style="dim"))
 
 

@@ -25,6 +25,7 @@ from clipwarden.following import Pending, follow
 from clipwarden.joining import joined_stores
 from clipwarden.overview import ProgressInfo
 from clipwarden.rescoring.versions import named_version
+from clipwarden.stored_results import result_stores
 from ingest.queue.gate import Gate
 from ingest.stores import Stores
 from ingest.submissions import find_submission
@@ -72,7 +73,9 @@ def results(
       clipwarden results --version moderation@2:none 3f2a91bc
     """
     written = Results.prepare(output_format, output, len(ids))
-    with joined_stores(named_folder(data), store_environment(database_url, blob_url)) as stores:
+    # Waiting is for a service alone: nobody else would end it.
+    opened = joined_stores if wait else result_stores
+    with opened(named_folder(data), store_environment(database_url, blob_url)) as stores:
         versions = None if version is None else [named_version(stores, DEFAULT_TENANT, version)]
         rows, failures = _rows(stores, ids)
         if wait:

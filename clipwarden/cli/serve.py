@@ -136,6 +136,7 @@ def _run(folder: DataFolder, settings: ServeSettings, log: ServiceLog) -> None:
     def tell_ready() -> None:
         log.ready(_facts(folder, settings, log), _next_step(folder.root))
 
+    log.missing_classifiers()
     run_service(folder, settings, log.observe, tell_ready)
 
 

@@ -13,6 +13,7 @@ from clipwarden.cli.options import LogFormat
 from clipwarden.events import Event, What
 from ingest.queue.logs import redact
 from ingest.queue.process import log_to_stderr
+from worker.classifiers.load import missing_classifiers
 
 _BAD = (What.DIED, What.REFUSED, What.KILLED)
 
@@ -46,6 +47,15 @@ class ServiceLog:
         lines += [f"  {name:<12} {value}" for name, value in facts.items()]
         lines += ["", f"Next: {next_step}", ""] if next_step else [""]
         self.write("\n".join(lines))
+
+    def missing_classifiers(self) -> None:
+        """Tell which frame classifiers this host lacks, before somebody submits what needs them."""
+        for error in missing_classifiers().values():
+            words = f"{error.message} What needs it, as `moderation` does, will be refused."
+            if self._log is None:
+                self.write(f"warning: {words} {error.cure}")
+            else:
+                self._log.warning(words, cure=error.cure)
 
     def port(self, process: str) -> int | None:
         """Where a process said that it listens."""

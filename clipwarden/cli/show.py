@@ -29,6 +29,8 @@ _TABLE_MIN_COLUMNS = 60
 _WHY_MIN_COLUMNS = 100
 """What decided takes half a line."""
 
+_LABEL_COLUMNS = 30
+
 
 def print_documents(console: Console, documents: Sequence[ResultDocument]) -> None:
     """Print each document: a line on the video, then its segments.
@@ -95,11 +97,14 @@ def _segments_table(console: Console, document: ResultDocument) -> Table:
     table = Table(box=None, pad_edge=True, padding=(0, 1))
     table.add_column("start", justify="right", no_wrap=True)
     table.add_column("end", justify="right", no_wrap=True)
-    table.add_column("label", overflow="fold")
+    longest = max((len(segment.label) for segment in document.segments), default=0)
+    has_room = console.width >= _WHY_MIN_COLUMNS
+    # Beside the reasons, which are long, it would be squeezed.
+    label_min = min(longest, _LABEL_COLUMNS) if has_room else None
+    table.add_column("label", overflow="fold", min_width=label_min)
     table.add_column("conf", justify="right", no_wrap=True)
     table.add_column("frames", justify="right", no_wrap=True)
     table.add_column("action", no_wrap=True)
-    has_room = console.width >= _WHY_MIN_COLUMNS
     if has_room:
         table.add_column("why", overflow="ellipsis", no_wrap=True)
     for segment in document.segments:

@@ -41,18 +41,18 @@ from clipwarden.embedding.images import Named
 from clipwarden.embedding.run import Plan, embed_texts_then_pictures
 from clipwarden.heads.baseline import baseline_of
 from clipwarden.heads.decisions import read_decisions
+from clipwarden.heads.document import trained_head
 from clipwarden.heads.errors import TooFewHeadExamples
 from clipwarden.heads.folder import Collected, Labelled, labelled_pictures
 from clipwarden.heads.grouping import group_examples
-from clipwarden.heads.measuring import Measured, measure
 from clipwarden.heads.stored import Example, Passed, stored_examples
-from clipwarden.heads.training import Examples, train
+from clipwarden.heads.training import Examples
 from clipwarden.installation import StoreEnvironment
 from clipwarden.roles import default_batch_size
 from clipwarden.wanted_model import WantedModel
 from ingest.media.check import displayed_name
 from prompts.fields import LabelId
-from prompts.heads import Head, TrainedOn
+from prompts.heads import Head
 from prompts.loader import load_prompt_set
 from worker.models.card import ModelCard
 
@@ -124,18 +124,16 @@ def train_head(
 ) -> None:
     """Train a label on examples: a logistic regression over the vectors of one model.
 
-    Where words don't get at it, examples do: a dozen pictures of each kind are the least, a hundred
-    are good. What the head is worth is told by cross-validation, copies of a picture kept
+    Where words don't get at it, examples do: eight different pictures of each kind are the least, a
+    hundred are good. What the head is worth is told by cross-validation, copies of a picture kept
     together, beside the prompts that a prompt set has for the label. Calibrate it afterwards.
 
-    Exit status 0: written. 1: too few examples, or the file can't be written. 2: the command line,
-    model or prompt set is wrong. 3: written, but some examples can't be used.
+    Exit status 0: written. 1: the file can't be written. 2: the command line, model or prompt set
+    is wrong, or examples are too few. 3: written, but some examples can't be used.
 
     Examples:
 
       clipwarden train-head --label logo --examples pictures/ --model starter
-
-      clipwarden train-head --label logo --examples brands/ --positive ours
 
       clipwarden train-head --label weapons --decisions reviewed.json
     """
@@ -158,7 +156,8 @@ def train_head(
             stores = store_environment(database_url, blob_url)
             found, failures = _of_decisions(decisions, label, card, named_folder(data), stores)
             _, vectors = _embedded(plan, texts, (), quiet=quiet)
-        head, measured = _trained(label, card, found, examples or decisions or Path())
+        source, now = _shown(examples or decisions or Path()), datetime.now(UTC)
+        head, measured = trained_head(label, card, found, source=source, created_at=now)
         _keep(draft, target, head)
     by_prompts = None if baseline is None else baseline.measured(vectors, found)
     with writing_stdout():
@@ -166,6 +165,11 @@ def train_head(
         print_use(target, head)
     if failures:
         raise typer.Exit(EXIT_SOME_INPUTS_FAILED)
+
+
+def _shown(source: Path) -> str:
+    """What a head is said to be trained on."""
+    return displayed_name(source.name or str(source))
 
 
 def _check_label(label: str) -> None:
@@ -229,34 +233,6 @@ def _of_decisions(
     shows = np.array([one.shows for one in usable], np.bool_)
     groups = group_examples(vectors, [one.origin for one in usable])
     return Examples(vectors, shows, groups), passed.total()
-
-
-def _trained(label: str, card: ModelCard, found: Examples, source: Path) -> tuple[Head, Measured]:
-    trained = train(found)
-    measured = measure(trained.held_out, found.shows, found.groups, threshold=0.0)
-    figures = {
-        "auc": measured.auc.value,
-        "average_precision": measured.average_precision.value,
-        "precision": measured.precision.value,
-        "recall": measured.recall.value,
-        "folds": float(trained.folds),
-        "inverse_regularisation": trained.strength,
-    }
-    head = Head(
-        label=label,
-        model_key=card.key,
-        model_id=card.id,
-        weights=tuple(float(np.float32(one)) for one in trained.weights),
-        bias=trained.bias,
-        trained_on=TrainedOn(
-            positives=int(found.shows.sum()),
-            negatives=int((~found.shows).sum()),
-            source=displayed_name(source.name or str(source)),
-        ),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        measured={name: round(one, 6) for name, one in figures.items() if one is not None},
-    )
-    return head, measured
 
 
 def _keep(draft: FileDraft, target: Path, head: Head) -> None:

@@ -147,6 +147,8 @@ def work(
         else:
             filled = _other_role(wanted, shared, max_queued_mb * BYTES_PER_MB, decoding)
         log = ServiceLog("work", log_format)
+        if wanted is WorkRole.EMBED:
+            log.missing_classifiers()
         run_role(filled, stores, log.observe, lambda: None)
     except KeyboardInterrupt:
         return

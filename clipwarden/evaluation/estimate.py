@@ -6,7 +6,6 @@ are few), for frames of one scene go right or wrong together.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENOUGH: Final = 3
-"""With fewer cases than this a figure is an anecdote, and gets no interval."""
+"""With fewer cases, or units they are of, a figure is an anecdote, and gets no interval."""
 
 RESAMPLES: Final = 1000
 LEAST_RESAMPLES: Final = 100
@@ -31,7 +30,8 @@ Weights = NDArray[np.float64]
 class Estimate:
     """A figure, its 95% interval, and `n`, the cases it is made of.
 
-    `value` is None where there is no case; `low` and `high` are where there are too few to say.
+    `value` is None where there is no case; `low` and `high` are where cases, or the units that they
+    are of, are too few to say, or too much alike.
     """
 
     value: float | None
@@ -85,27 +85,37 @@ def proportion(hits: Values, cases: Values, resampling: Resampling) -> Estimate:
 def rate(events: Values, hours: Values, resampling: Resampling) -> Estimate:
     """Estimate events per hour; both are amounts per unit, and `n` is the hours.
 
-    For no event at all the upper bound is the exact one of a Poisson process.
+    The interval is never narrower than the exact one of a Poisson process (Garwood 1936): the draws
+    say little of events that are rare, or all in one unit.
     """
-    total = float(hours.sum())
+    # Not needed for anything else, and slow to import.
+    from scipy.special import gammaincinv
+
+    total, count = float(hours.sum()), float(events.sum())
     if total <= 0:
         return NOTHING
-    if not events.sum():
-        return Estimate(0.0, 0.0, -math.log((1 - LEVEL) / 2) / total, total)
-    value, (low, high) = float(events.sum()) / total, _interval(_ratios(events, hours, resampling))
-    return Estimate(value, low, high, total)
+    tail = (1 - LEVEL) / 2
+    low = float(gammaincinv(count, tail)) / total if count else 0.0
+    high = float(gammaincinv(count + 1, 1 - tail)) / total
+    resampled = _ratios(events, hours, resampling)
+    known = resampled[np.isfinite(resampled)]
+    if len(known):
+        drawn = np.percentile(known, [100 * tail, 100 * (1 - tail)])
+        low, high = min(low, float(drawn[0])), max(high, float(drawn[1]))
+    return Estimate(count / total, low, high, total)
 
 
 def ratio(above: Values, below: Values, resampling: Resampling, n: float) -> Estimate:
-    """Estimate a quotient of two sums over units; `n` cases decide whether there are enough.
+    """Estimate a quotient of two sums over units, made of `n` cases.
 
-    Without a case there is no value, whatever the sums.
+    Without a case there is no value, whatever the sums. With few cases, or all of them in few
+    units, there is no interval.
     """
     total = float(below.sum())
     if total <= 0 or not n:
         return Estimate(None, None, None, n)
     value = float(above.sum()) / total
-    if n < ENOUGH:
+    if n < ENOUGH or np.count_nonzero(below) < ENOUGH:
         return Estimate(value, None, None, n)
     low, high = _interval(_ratios(above, below, resampling))
     return Estimate(value, low, high, n)
@@ -122,7 +132,7 @@ def median(values: Values, units: NDArray[np.intp], resampling: Resampling) -> E
     if not len(values):
         return NOTHING
     value, n = float(np.median(values)), float(len(values))
-    if n < ENOUGH:
+    if len(np.unique(units)) < ENOUGH:
         return Estimate(value, None, None, n)
     counts = resampling.weights[:, units].astype(np.intp)
     medians = [np.median(np.repeat(values, drawn)) for drawn in counts if drawn.any()]
@@ -131,11 +141,12 @@ def median(values: Values, units: NDArray[np.intp], resampling: Resampling) -> E
 
 
 def of_resamples(value: float, resampled: Values, n: float) -> Estimate:
-    """Make an estimate of a figure and its values in resamples, NaN where it has none."""
-    if n < ENOUGH:
-        return Estimate(value, None, None, n)
-    low, high = _interval(resampled)
-    return Estimate(value, low, high, n)
+    """Make an estimate of a figure and its values in resamples, NaN where it has none.
+
+    Where all of these are the same, as for a perfect ranking, they say nothing of others.
+    """
+    low, high = _interval(resampled) if n >= ENOUGH else (None, None)
+    return Estimate(value, None, None, n) if low == high else Estimate(value, low, high, n)
 
 
 def regroup(values: Sequence[NDArray[np.float64]], units: NDArray[np.intp]) -> list[Values]:

@@ -20,6 +20,8 @@ from clipwarden.evaluation.wording import (
     Cell,
     file_cells,
     frame_cells,
+    in_sample_words,
+    interval_words,
     mistake_words,
     scene_cells,
     share,
@@ -93,7 +95,8 @@ def render_evaluation(evaluation: Evaluation) -> str:
         created=evaluation.created_at.strftime("%Y-%m-%d %H:%M %Z"),
         version=evaluation.version,
         facts_of_run=_facts(evaluation),
-        unit=figures.unit,
+        intervals=interval_words(figures.unit),
+        caution=in_sample_words(evaluation.prompt_set.calibration),
         parts=[
             *_part("scenes", "Segments against scenes", rows, scene_cells),
             *_part("files", "Files judged as a whole", rows, file_cells),

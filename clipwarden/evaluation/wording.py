@@ -5,11 +5,29 @@ from __future__ import annotations
 from clipwarden.evaluation.estimate import Estimate
 from clipwarden.evaluation.mistakes import Mistake
 from clipwarden.evaluation.run import LabelFigures
-from clipwarden.report.wording import clock
+from clipwarden.report.wording import clock, short_hash
 
 ALL_LABELS = "all labels"
 
 Cell = tuple[str, str]
+
+
+def interval_words(unit: str) -> str:
+    """Say what stands in brackets, and what stands there instead."""
+    return (
+        f"In brackets 95% intervals, by 1000 draws of {unit}s; `of n` stands where n cases, or the "
+        f"{unit}s they are of, are too few or too much alike to say."
+    )
+
+
+def in_sample_words(calibration: str | None) -> str | None:
+    """What must be known of figures that a calibration has a part in."""
+    if calibration is None:
+        return None
+    return (
+        f"Where calibration {short_hash(calibration)} was fitted on these files, figures are "
+        "better than on others: measure on other files, or with --calibration none."
+    )
 
 
 def share(estimate: Estimate) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from clipwarden.errors import ExtraMissing
+from clipwarden.exports.words import no_formula
 from worker.document import ResultDocument
 
 Kind = Literal["text", "boolean", "integer", "number"]
@@ -33,9 +34,6 @@ COLUMNS: dict[str, Kind] = {
     "evidence": "text",
 }
 """The columns of both formats, and what is in them; `parent` alone may be missing."""
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a cell instead of showing it (OWASP, CSV Injection)."""
 
 
 def to_csv(documents: Sequence[ResultDocument]) -> bytes:
@@ -112,4 +110,4 @@ def _cell(value: object, kind: Kind) -> str:
     if kind == "boolean":
         return "true" if value else "false"
     text = "" if value is None else str(value)
-    return f"'{text}" if kind == "text" and text.startswith(_FORMULA_STARTS) else text
+    return no_formula(text) if kind == "text" else text

@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 from worker.document import ResultDocument, SegmentInfo
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet compute a cell instead of showing it (OWASP, CSV Injection)."""
+
 
 def one_line(text: str) -> str:
     """The text without line ends, control characters and what turns the writing direction.
@@ -16,6 +19,11 @@ def one_line(text: str) -> str:
     lines mean something, nor be no XML.
     """
     return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def no_formula(text: str) -> str:
+    """The text, with an apostrophe in front where a spreadsheet would compute it."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def source_name(document: ResultDocument) -> str:

@@ -53,7 +53,7 @@ def read_decisions(path: Path, label: str) -> list[Decision]:
         if entry.get("label") == label
     ]
     if not found:
-        labels = sorted({str(entry.get("label")) for _, entry in entries})
+        labels = sorted({str(entry["label"]) for _, entry in entries if entry.get("label")})
         raise InvalidDecisions(
             f"{displayed_name(str(path))} has no decision on {label!r}, but on "
             f"{', '.join(ascii(one[:60]) for one in labels[:8]) or 'nothing'}.",

@@ -68,7 +68,7 @@ def train(examples: Examples) -> Trained:
     """Fit a logistic regression, both kinds weighing the same; raises TooFewHeadExamples."""
     _require_enough(examples)
     folds = _folds_of(examples, _FOLDS)
-    held_out = np.empty(len(examples.shows))
+    held_out = np.zeros(len(examples.shows))
     for learn, test in folds:
         part = examples.rows(learn)
         model = _fitted(part, _strength(part))

@@ -47,7 +47,7 @@ def method_facts(document: ResultDocument) -> tuple[Fact, ...]:
         Fact("Model", model.id, starter_note if uses_starter(document) else None),
         Fact("Weights", f"{short_hash(model.weights_sha256)}…, key {model.key}"),
         Fact("Precision", f"{model.precision} on {model.device}"),
-        *map(_prompt_set_fact, document.prompt_sets),
+        *(_prompt_set_fact(document, one) for one in document.prompt_sets),
         _sampling_fact(document),
         Fact(
             "Time taken",
@@ -63,15 +63,33 @@ def uses_starter(document: ResultDocument) -> bool:
 
 
 def is_uncalibrated(document: ResultDocument) -> bool:
-    """Is there a prompt set whose confidences no one has fitted to this model?"""
-    return any(prompt_set.calibration is None for prompt_set in document.prompt_sets)
+    """Is there a confidence that no one has fitted to this model?"""
+    return any(
+        prompt_set.calibration is None or _labels_left_out(document, prompt_set)
+        for prompt_set in document.prompt_sets
+    )
 
 
-def _prompt_set_fact(prompt_set: PromptSetInfo) -> Fact:
+def _prompt_set_fact(document: ResultDocument, prompt_set: PromptSetInfo) -> Fact:
     value = f"{prompt_set.name} {prompt_set.version}, {short_hash(prompt_set.sha256)}…"
     if prompt_set.calibration is None:
         return Fact("Prompt set", value, "Confidences are uncalibrated.")
-    return Fact("Prompt set", f"{value}, calibration {short_hash(prompt_set.calibration)}…")
+    left_out = ", ".join(_labels_left_out(document, prompt_set))
+    return Fact(
+        "Prompt set",
+        f"{value}, calibration {short_hash(prompt_set.calibration)}…",
+        f"Uncalibrated: {left_out}." if left_out else None,
+    )
+
+
+def _labels_left_out(document: ResultDocument, prompt_set: PromptSetInfo) -> list[str]:
+    """The found labels that the set's calibration says nothing of."""
+    explained = [
+        (segment.label, segment.explanation)
+        for segment in document.segments
+        if segment.prompt_set == prompt_set.name
+    ]
+    return sorted({label for label, why in explained if why is not None and not why.calibrated})
 
 
 def _sampling_fact(document: ResultDocument) -> Fact:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import PurePath
 
@@ -20,7 +21,6 @@ KEYS = ("label", "flagged", "nsfw", "action", "source", "since", "until", "id", 
 
 _AGE = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smhdw])")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9a-f]{1,32}")
 
 OfSubmission = Callable[[Submission], bool]
@@ -109,7 +109,7 @@ def _of_submission(text: str, key: str, value: str, now: datetime) -> OfSubmissi
     moment = _moment(text, value, now)
     if key == "since":
         return lambda row: row.finished_at is not None and row.finished_at >= moment
-    if _DATE.fullmatch(value):
+    if _is_date(value):
         # The day itself is still in it.
         moment += timedelta(days=1)
         return lambda row: row.finished_at is not None and row.finished_at < moment
@@ -148,6 +148,14 @@ def _moment(text: str, value: str, now: datetime) -> datetime:
             f"{text[:200]!r} is no time.",
             "Write how long ago, as in 12h, 7d, 4w, or a date, as in 2026-11-01.",
         ) from error
+
+
+def _is_date(value: str) -> bool:
+    """Whether it names a day, and no time of it."""
+    with suppress(ValueError):
+        date.fromisoformat(value)
+        return True
+    return False
 
 
 def _unknown(condition: Condition, what: str, known: Collection[str]) -> InvalidCondition:

@@ -43,6 +43,8 @@ class ModelOnCard(BaseModel):
     centred_cosine: float | None = None
     """How near its vectors were to float32 on the CPU at the start, as the worst cosine about the
     mean; None for just that."""
+    classifiers: tuple[str, ...] = ()
+    """The frame classifiers that are installed beside it, by name."""
 
 
 class Presence(BaseModel):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
+from typer import BadParameter
 
+from clipwarden.cli.calibrate_options import given_priors, wanted_thresholds
 from prompts.calibration import Calibration
+from prompts.loader import load_prompt_set
 from tests.clips import RED, real_clip, write_scenes
 from tests.clipwarden.command import Product
 
@@ -41,6 +45,7 @@ def listed(product: Product) -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.slow
 def test_clips_are_fitted_to_and_results_name_the_calibration(
     product: Product, media: Path, tmp_path: Path
 ) -> None:
@@ -78,6 +83,7 @@ def test_clips_are_fitted_to_and_results_name_the_calibration(
     assert unknown.stderr.startswith("error[calibration.unknown]: ")
 
 
+@pytest.mark.slow
 def test_a_truth_that_shows_too_little_ends_with_the_cure_and_writes_nothing(
     product: Product, media: Path, tmp_path: Path
 ) -> None:
@@ -92,21 +98,39 @@ def test_a_truth_that_shows_too_little_ends_with_the_cure_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("words", "mentions"),
+    ("given", "mentions"),
     [
-        (("--target-precision", "0.9", "--target-recall", "0.9"), "one target only"),
-        (("--target-precision", "1.5"), "can't be the target"),
-        (("--false-alarms-per-hour", "-1"), "can't be the target"),
-        (("--false-alarms-per-hour", "nan"), "can't be the target"),
-        (("--prior", "sui=0.1"), "no label"),
-        (("--prior", "suit=2"), "between 0 and 1"),
-        (("--prior", "suit"), "between 0 and 1"),
+        ((0.9, 0.9, None), "one target only"),
+        ((1.5, None, None), "can't be the target"),
+        ((None, None, -1.0), "can't be the target"),
+        ((None, None, math.nan), "can't be the target"),
+        ((None, None, math.inf), "can't be the target"),
     ],
 )
-def test_what_is_wrong_is_told_before_any_work(
-    product: Product, media: Path, words: tuple[str, ...], mentions: str
+def test_thresholds_that_can_t_be_wanted_are_refused(
+    given: tuple[float | None, float | None, float | None], mentions: str
 ) -> None:
-    done = product.run("calibrate", *STARTER, "--truth", media / "truth.json", *words)
+    with pytest.raises(BadParameter, match=mentions):
+        wanted_thresholds(*given)
+
+
+@pytest.mark.parametrize(
+    ("text", "mentions"),
+    [
+        ("sui=0.1", "no label"),
+        ("suit=2", "between 0 and 1"),
+        ("suit=nan", "between 0 and 1"),
+        ("suit", "between 0 and 1"),
+    ],
+)
+def test_rates_that_can_t_be_are_refused(text: str, mentions: str) -> None:
+    with pytest.raises(BadParameter, match=mentions):
+        given_priors([text], load_prompt_set("standin"))
+
+
+def test_what_is_wrong_is_told_before_any_work(product: Product, media: Path) -> None:
+    words = ("--truth", media / "truth.json", "--target-precision", "1.5")
+    done = product.run("calibrate", *STARTER, *words)
     assert done.returncode == 2
-    assert mentions in " ".join(done.stderr.replace("│", " ").split())
+    assert "can't be the target" in " ".join(done.stderr.replace("│", " ").split())
     assert not product.data.exists()

@@ -126,6 +126,18 @@ def test_quality_is_what_the_definitions_say() -> None:
     ]
 
 
+def test_the_error_is_the_same_in_whatever_order_examples_come() -> None:
+    random = np.random.default_rng(2)
+    confidences = np.round(random.random(400), 1)
+    targets = np.sort(random.random(400) < confidences)
+    order = random.permutation(400)
+    errors = {
+        Quality.of(one, other).ece
+        for one, other in ((confidences, targets), (confidences[order], targets[order]))
+    }
+    assert max(errors) - min(errors) < 1e-9
+
+
 def test_wilson_gives_the_published_interval() -> None:
     # Newcombe 1998, table I: 81 of 263 and 0 of 20.
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -13,19 +14,22 @@ from clipwarden.calibration.calibrate import Calibrated, Settings, calibrate
 from clipwarden.calibration.document import own_links, to_calibration
 from clipwarden.calibration.page import render_calibration
 from clipwarden.calibration.thresholds import Wish
-from clipwarden.calibration.wording import CalibrationFacts
+from clipwarden.calibration.wording import CalibrationFacts, cautions
 from clipwarden.cli.calibrate_view import print_calibration
 from prompts.loader import load_prompt_set
 from tests.calibration.drawn import drawn_examples
 from worker.models.resolve import resolve_model
 
 LABELS = ("suit", "cat")
+NO_PRIORS: Mapping[str, float] = {}
 CREATED_AT = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 
 
-def made(truth: str = "truth.json") -> tuple[CalibrationFacts, Calibrated, str]:
+def made(
+    truth: str = "truth.json", priors: Mapping[str, float] = NO_PRIORS
+) -> tuple[CalibrationFacts, Calibrated, str]:
     prompt_set, card = load_prompt_set("standin"), resolve_model("starter")
-    settings = Settings(wish=Wish("precision", 0.9))
+    settings = Settings(wish=Wish("precision", 0.9), priors=priors)
     examples = drawn_examples(900, LABELS)
     # Nobody saw a cat.
     examples.targets[:, 1] = np.minimum(examples.targets[:, 1], 0)
@@ -62,6 +66,14 @@ def test_a_name_can_neither_break_the_page_nor_hide() -> None:
     assert "<script" not in page
     assert "\u202e" not in page
     assert "⟨U+202E⟩" in page
+
+
+def test_what_a_prior_does_and_where_it_does_nothing_is_said() -> None:
+    said = cautions(*made()[:2])
+    assert any("was taken for how often it is" in one for one in said)
+    said = cautions(*made(priors={"suit": 0.01, "fruit": 0.5})[:2])
+    assert any("at the rates given with --prior" in one for one in said)
+    assert "--prior changes nothing where nothing was fitted: fruit." in said
 
 
 def test_a_narrow_terminal_gets_lines_and_a_wide_one_a_table() -> None:

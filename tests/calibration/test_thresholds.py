@@ -81,6 +81,16 @@ def test_alarms_are_segments_where_the_label_is_not() -> None:
     assert clean_hours(targets, files) == pytest.approx(98 * 0.5 / 3600)
 
 
+def test_an_alarm_over_the_border_of_two_clean_scenes_is_one() -> None:
+    confidences, targets = np.zeros(40), np.zeros(40, np.int8)
+    confidences[8:13] = 0.9
+    # Truth leaves open what is shown at the cut.
+    targets[10] = -1
+    assert false_alarms(FIRE, 0.5, confidences, targets, (footage(40),)) == 1
+    targets[9:13] = -1
+    assert false_alarms(FIRE, 0.5, confidences, targets, (footage(40),)) == 0
+
+
 def test_pictures_are_no_footage() -> None:
     pictures = tuple(footage(1, first=place) for place in range(3))
     targets = np.zeros(3, np.int8)
@@ -117,6 +127,40 @@ def test_false_alarms_per_hour_are_kept_and_the_least_that_there_are_is_told() -
     assert report.point.recall > 0.9
 
 
+def test_alarms_are_counted_in_files_that_the_threshold_was_not_picked_on() -> None:
+    # One file has all that looks like fire: only with it the threshold is high enough.
+    whole = hours_of_footage()
+    half = len(whole.groups) // 2
+    log_odds = whole.log_odds.copy()
+    clean = whole.targets[:, 0] == 0
+    log_odds[half:][clean[half:]] = np.minimum(log_odds[half:][clean[half:]], -6)
+    files = (footage(half), footage(half, first=half, name="b.mp4"))
+    examples = Examples(("fire",), (0,), log_odds, whole.targets, whole.groups, files)
+    settings = Settings(method="platt", wish=Wish("false_alarms_per_hour", 2.0))
+    [report] = calibrate(examples, [FIRE], settings).labels
+    assert report.threshold is not None
+    assert report.clean_files == 2
+    assert false_alarms(FIRE, report.threshold, report.final, report.targets, files) <= 4
+    assert report.alarms > 4
+
+
+def test_what_truth_never_shows_is_not_looked_for_below_the_sets_own_threshold() -> None:
+    examples = hours_of_footage()
+    two = Examples(
+        ("fire", "gore"),
+        (0, 0),
+        np.repeat(examples.log_odds, 2, axis=1),
+        np.concatenate([examples.targets, np.zeros_like(examples.targets)], axis=1),
+        examples.groups,
+        examples.files,
+    )
+    gore = Label(id="gore", prompts=("gore",), threshold=0.9)
+    wish = Wish("false_alarms_per_hour", 500.0)
+    fire, never = calibrate(two, [FIRE, gore], Settings(wish=wish)).labels
+    assert fire.threshold is not None
+    assert (never.threshold, never.unmet) == (None, "")
+
+
 def test_precision_on_scenes_that_were_held_out_is_what_is_reported() -> None:
     examples = drawn_examples(6000, scale=1.0, per_scene=3)
     [report] = calibrate(examples, [FIRE], Settings(wish=Wish("precision", 0.9))).labels
@@ -130,12 +174,27 @@ def test_precision_on_scenes_that_were_held_out_is_what_is_reported() -> None:
     assert cells["precision"].startswith(f"{report.point.precision:.2f} [")
 
 
-def test_a_prior_moves_confidences_and_the_threshold_with_them() -> None:
+def test_a_prior_moves_confidences() -> None:
     examples = drawn_examples(6000, scale=1.0)
-    wish = Wish("precision", 0.9)
-    [plain] = calibrate(examples, [FIRE], Settings("platt", wish=wish)).labels
-    [rare] = calibrate(examples, [FIRE], Settings("platt", wish=wish, priors={"fire": 0.01})).labels
-    assert rare.threshold is not None
-    assert plain.threshold is not None
-    assert rare.threshold < plain.threshold
-    assert (rare.point.flagged, rare.point.hits) == (plain.point.flagged, plain.point.hits)
+    [plain] = calibrate(examples, [FIRE], Settings("platt")).labels
+    [rare] = calibrate(examples, [FIRE], Settings("platt", priors={"fire": 0.01})).labels
+    assert rare.final.max() <= plain.final.max()
+    assert rare.final.mean() < 0.5 * plain.final.mean()
+    # What is set against truth is as often as truth has it.
+    assert np.array_equal(rare.held_out, plain.held_out)
+
+
+def test_a_precision_that_is_wanted_is_that_at_the_prior() -> None:
+    examples, rate = drawn_examples(60_000, scale=1.0), 0.02
+    settings = Settings("platt", wish=Wish("precision", 0.8), priors={"fire": rate})
+    [report] = calibrate(examples, [FIRE], settings).labels
+    assert report.threshold is not None
+    assert report.point.precision == pytest.approx(0.8, abs=0.03)
+    # Footage in which it is as rare as that.
+    shows = examples.targets[:, 0] == 1
+    odds = rate / (1 - rate) / (shows.mean() / (1 - shows.mean()))
+    kept = ~shows | (np.random.default_rng(0).random(len(shows)) < odds)
+    found = kept & (report.final >= report.threshold)
+    assert shows[found].mean() == pytest.approx(0.8, abs=0.05)
+    without = shows[report.final >= report.threshold].mean()
+    assert without > 0.95

@@ -53,6 +53,7 @@ def asked(model: Path | str, *words: str | Path) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_starter_tells_a_palace_from_a_flower() -> None:
     photos = [sample_photo("china.jpg"), sample_photo("flower.jpg")]
     found = asked("starter", *photos, "--labels", "a palace,a flower,a dog,a truck", "--top-k", "2")
@@ -130,6 +131,7 @@ def test_words_that_a_tokenizer_reads_alike_are_warned_of(clip: Path, squares: P
     assert "the model reads 'STOP' and 'stop' as the same text" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_prompt_set_is_chosen_from_by_its_nearest_prompts_or_its_own_margins() -> None:
     photo = sample_photo("china.jpg")
     one = asked("starter", photo, "--prompts", "scenes", "--top-k", "0")

@@ -56,14 +56,16 @@ def written(path: Path, examples: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_examples_that_hold_pass(folder: Path) -> None:
     done = tried(written(folder / "good.yaml", GOOD))
     assert done.status == 0, done.stdout
     *lines, summary = done.stdout.splitlines()
     assert [line.rpartition(" ")[2] for line in lines] == ["passed"] * 4
-    assert summary == "4 passed in 1 sets."
+    assert summary == "4 passed in 1 set."
 
 
+@pytest.mark.slow
 def test_examples_that_do_not_hold_say_the_margin_and_what_decided(folder: Path) -> None:
     done = tried(written(folder / "bad.yaml", BAD), "--format", "json")
     assert done.status == 1
@@ -85,6 +87,7 @@ def test_examples_that_do_not_hold_say_the_margin_and_what_decided(folder: Path)
     assert untried["outcome"] == "skipped"
 
 
+@pytest.mark.slow
 def test_junit_counts_each_outcome_and_names_each_example(folder: Path) -> None:
     output = folder / "out" / "report.xml"
     both = written(folder / "both.yaml", GOOD + BAD)

@@ -50,8 +50,12 @@ def test_a_stand_in_label_is_flagged_from_end_to_end(product: Product) -> None:
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert document["status"] == "done"
     assert document["flags"]["nsfw"] is True
+    [reason] = document["flags"].pop("reasons")
     assert document["flags"] == {"nsfw": True, "action": "block", "labels": ["suit"]}
+    assert (reason["labels"], reason["segments"], reason["rule"]) == (["suit"], [0], None)
     [segment] = document["segments"]
+    assert segment["explanation"]["because"].startswith('"')
+    assert not segment["explanation"]["calibrated"]
     assert (segment["start_ms"], segment["end_ms"]) == (0, document["video"]["duration_ms"])
     assert document["video"]["duration_ms"] == pytest.approx(4_000, abs=50)
     assert document["video"]["frames_sampled"] == document["video"]["frames_embedded"] == 8

@@ -75,6 +75,8 @@ def check_variants(product: Product, folder: Path, videos: list[Path], prompts: 
     asked = ("--prompts", prompts, "--no-report")
     found = dict(zip(inputs, product.analyze(*asked, *inputs.values()), strict=True))
     twice = product.analyze(*asked, "--sample", "fps:4", *videos)
+    # One alone is no list.
+    twice = twice if isinstance(twice, list) else [twice]
     for number, at_twice in enumerate(twice):
         base = found[f"{number} base"]
         assert base["status"] == "done"

@@ -62,6 +62,11 @@ def test_without_positives_or_negatives_there_is_nothing_to_rank() -> None:
     assert curve_of(frames([], [])).points == ()
 
 
+def test_a_perfect_ranking_of_a_few_says_nothing_of_others() -> None:
+    perfect = curve_of(frames([0.9, 0.8, 0.7, 0.2, 0.1], [True] * 3 + [False] * 2)).roc_auc
+    assert (perfect.value, perfect.low, perfect.high, perfect.n) == (1.0, None, None, 3)
+
+
 def test_cases_are_scenes_and_not_their_frames() -> None:
     many = frames([0.9] * 10 + [0.1] * 10, [True] * 10 + [False] * 10)
     grouped = LabelFrames(

@@ -71,6 +71,22 @@ def test_all_of_six_found_does_not_prove_that_all_will_be() -> None:
     assert none.high == pytest.approx(1 - 0.5407, abs=1e-4)
 
 
+def test_cases_of_one_unit_alone_have_no_interval() -> None:
+    # Five segments of one scene: whoever draws scenes draws them all, or none.
+    found = proportion(array(3, 0, 0), array(5, 0, 0), Resampling.of(3))
+    assert found == Estimate(0.6, None, None, 5)
+
+
+def test_rare_events_are_no_surer_than_those_of_a_poisson_process() -> None:
+    found = rate(array(4, 0), array(1, 0), Resampling.of(2))
+    # Garwood 1936: 4 events are of a mean from 1.09 to 10.24.
+    assert (found.low, found.high) == pytest.approx((1.0899, 10.2416), abs=1e-4)
+    # Where they come in heaps the draws tell more.
+    heaps = rate(np.tile([9.0, 0.0, 0.0], 4), np.ones(12) / 12, Resampling.of(12))
+    assert heaps.high is not None
+    assert heaps.high > 60
+
+
 def test_a_rate_is_events_per_hour_and_none_in_an_hour_proves_little() -> None:
     found = rate(array(1, 2, 0), array(0.5, 0.5, 1), Resampling.of(3))
     assert (found.value, found.n) == (1.5, 2)
@@ -81,7 +97,7 @@ def test_a_rate_is_events_per_hour_and_none_in_an_hour_proves_little() -> None:
 
 
 def test_a_ratio_of_sums_and_the_harmonic_mean() -> None:
-    found = ratio(array(1, 3), array(2, 6), Resampling.of(2), n=5)
+    found = ratio(array(1, 3, 2), array(2, 6, 4), Resampling.of(3), n=5)
     assert found == Estimate(0.5, 0.5, 0.5, 5)
     # Precision 3/4, recall 3/5.
     harmonic = f1(array(3), array(1), array(2), Resampling.of(1))
@@ -90,9 +106,10 @@ def test_a_ratio_of_sums_and_the_harmonic_mean() -> None:
 
 
 def test_a_median_moves_with_the_units_that_are_drawn() -> None:
-    values, units = array(10, 20, 30), np.array([0, 0, 1], np.intp)
-    # A quarter of the draws has the first unit twice, a quarter the second.
-    assert median(values, units, Resampling.of(2)) == Estimate(20, 15, 30, 3)
+    values, units = array(10, 20, 30, 30), np.array([0, 1, 2, 2], np.intp)
+    # One draw in 27 is of the first unit alone, seven are mostly or all of the last.
+    assert median(values, units, Resampling.of(3)) == Estimate(25, 10, 30, 4)
+    assert median(values, units // 2, Resampling.of(2)) == Estimate(25, None, None, 4)
     assert median(array(7), np.array([0], np.intp), Resampling.of(1)) == Estimate(7, None, None, 1)
     assert median(array(), np.array([], np.intp), Resampling.of(0)).value is None
 

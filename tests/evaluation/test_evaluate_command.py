@@ -35,6 +35,7 @@ def embedders(product: Product) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_clips_are_measured_and_what_is_stored_is_not_embedded_again(
     product: Product, media: Path, tmp_path: Path
 ) -> None:
@@ -74,11 +75,8 @@ def test_clips_are_measured_and_what_is_stored_is_not_embedded_again(
     ("words", "code", "mentions"),
     [
         ((), "truth.unknown_labels", "--map costume="),
-        (("--map", "costume=fruits"), "truth.unknown_labels", "one of fruit"),
-        (("--map", "costume"), "truth.invalid", "word=label"),
         (("--media", "/"), "truth.media_missing", "--media DIR"),
         (("--ignore-unknown", "--calibration", "none.json"), "prompts.invalid_calibration", "auto"),
-        (("--ignore-unknown", "--sample", "often"), "sampling.invalid", "fps:2"),
     ],
 )
 def test_what_is_wrong_is_told_on_one_line_before_any_work(

@@ -6,6 +6,7 @@ import html
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -71,6 +72,15 @@ def test_the_page_has_every_curve_table_and_mistake(evaluation: Evaluation) -> N
     assert "missed dog" in page
     assert "false dog" in page
     assert "5/5" not in page.split("Files judged")[0]
+
+
+def test_figures_with_a_calibration_say_that_they_may_be_too_good(evaluation: Evaluation) -> None:
+    prompts = evaluation.prompt_set.model_copy(update={"calibration": "d" * 64})
+    calibrated = replace(evaluation, prompt_set=prompts)
+    caution = "Where calibration dddddddddddd was fitted on these files"
+    for written in (render_evaluation, lambda one: printed(one, 200)):
+        assert caution in written(calibrated)
+        assert caution not in written(evaluation)
 
 
 def test_a_curve_begins_at_no_recall_and_ends_at_all(evaluation: Evaluation) -> None:

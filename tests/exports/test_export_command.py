@@ -16,9 +16,11 @@ from typer.testing import CliRunner, Result
 from clipwarden.cli.export import export
 from clipwarden.cli.output import ResultFormat, Results
 from clipwarden.errors import ExportImpossible, FrameRateUnknown, OutputFailed
+from prompts.actions import Action
 from prompts.errors import ClipwardenError
+from prompts.loader import load_prompt_set
 from tests.exports.samples import SEGMENTS, document, failed, segment
-from worker.document import ResultDocument
+from worker.document import FlagReason, ResultDocument
 
 ALL_FORMATS = ["json", "jsonl", "csv", "parquet", "vtt", "srt", "edl", "fcpxml", "otio"]
 ONE_VIDEO = ["vtt", "srt", "edl", "fcpxml", "otio"]
@@ -100,6 +102,45 @@ def test_labels_and_confidence_choose_segments(result: Path) -> None:
     assert cue.content == "violence.blood 0.93 block"
     done = run("-f", "json", "-o", "-", *words, result)
     assert [one["label"] for one in json.loads(done.stdout)["segments"]] == ["violence.blood"]
+
+
+def test_reasons_name_the_segments_that_are_left_by_their_new_places(tmp_path: Path) -> None:
+    whole = document()
+    reason = FlagReason(
+        prompt_set="moderation",
+        rule="bad",
+        wording="any segment",
+        labels=("violence", "nudity"),
+        segments=(0, 1, 2),
+        total_ms=7766,
+        nsfw=True,
+        action=Action.BLOCK,
+    )
+    flags = whole.flags.model_copy(update={"reasons": (reason,)})
+    (tmp_path / "r.json").write_text(whole.model_copy(update={"flags": flags}).to_json())
+    done = run("-f", "json", "-o", "-", "--label", "nudity", tmp_path / "r.json")
+    found = ResultDocument.model_validate_json(done.stdout)
+    assert [one.label for one in found.segments] == ["nudity"]
+    assert found.flags == flags.model_copy(
+        update={"reasons": (reason.model_copy(update={"segments": (0,)}),)}
+    )
+
+
+def test_a_label_that_is_none_is_an_error_that_names_those_there_are(tmp_path: Path) -> None:
+    moderation = load_prompt_set("moderation")
+    fields = json.loads(document().to_json())
+    fields["prompt_sets"][0]["sha256"] = moderation.sha256
+    (tmp_path / "known.json").write_text(json.dumps(fields))
+    told = run("-f", "csv", "-o", "-", "-l", "voilence", tmp_path / "known.json", status=2).stderr
+    assert "there is no label 'voilence'" in " ".join(told.replace("│", " ").split())
+    assert "weapons.firearm" in told
+    # One that the set has and no segment is of is no mistake.
+    run("-f", "csv", "-o", "-", "-l", "gambling", tmp_path / "known.json")
+
+
+def test_where_the_prompt_set_is_not_to_be_had_an_unknown_label_is_warned_of(result: Path) -> None:
+    done = run("-f", "csv", "-o", "-", "-l", "voilence", result)
+    assert done.stderr == "warning: no segment is of the label voilence.\n"
 
 
 def test_json_stays_what_it_was(result: Path, results: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
 import pycmx
+import pytest
 import srt
 import typer
 from typer.testing import CliRunner
@@ -29,6 +31,7 @@ labels:
 """
 
 
+@pytest.mark.slow
 def test_submissions_are_exported_with_their_own_frame_rate(tmp_path: Path) -> None:
     service = Served(tmp_path / "data")
     clip = write_scenes(tmp_path / "clip.mp4", [(RED, 2.0), (BLUE, 2.0)], fps=25)
@@ -69,3 +72,10 @@ def test_submissions_are_exported_with_their_own_frame_rate(tmp_path: Path) -> N
         )
         assert app_error.exit_code == 1
         assert app_error.stderr.startswith("error[submission.not_found]: ")
+
+    # Nobody serves it any more, and what is stored is still to be had.
+    assert exported("-f", "json", "-o", "-", submission) == f"{json.dumps(document, indent=2)}\n"
+    words = ["-f", "csv", "-o", "-", "--label", "plane", submission]
+    done = CliRunner().invoke(app, [*words, "--data", str(service.folder.root)])
+    assert done.exit_code == 2
+    assert "There are plain" in " ".join(done.stderr.split())

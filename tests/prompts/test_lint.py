@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from importlib import resources
 from typing import Any
 
@@ -108,6 +109,25 @@ def test_a_classifier_s_templates_and_contrast_have_no_effect() -> None:
         ("warning", "template", "labels[0].templates"),
         ("warning", "template", "labels[0].contrast"),
     ]
+
+
+def test_a_head_that_was_trained_for_another_label_is_told() -> None:
+    head = {
+        "schema": "clipwarden.head/1",
+        "label": "spoons",
+        "model_key": "ab" * 8,
+        "model_id": "some-model",
+        "weights": [0.5],
+        "bias": 0.0,
+        "trained_on": {"positives": 9, "negatives": 9, "source": "a folder"},
+        "created_at": "today",
+    }
+    # Copies, or YAML would write an alias.
+    findings = found(
+        {"id": "spoons", "heads": [copy.deepcopy(head)]}, {"id": "forks", "heads": [head]}
+    )
+    assert codes(findings) == [("warning", "head", "labels[1].heads[0]")]
+    assert "was trained for spoons" in findings[0].message
 
 
 def test_names_that_two_labels_answer_to_are_an_error() -> None:

@@ -48,7 +48,7 @@ def test_flaws_are_told_with_file_line_key_and_cure(tmp_path: Path) -> None:
     first, second, summary = ran.stdout.splitlines()
     assert first.startswith(f"{name}, line 9, labels[0].prompts[1]: warning[duplicate]: ")
     assert second.startswith(f"{name}, line 11, labels[1].prompts[0]: error[contradiction]: ")
-    assert summary == f"1 errors, 1 warnings in {name}."
+    assert summary == f"1 error, 1 warning in {name}."
 
 
 def test_json_has_every_finding_and_the_counts(tmp_path: Path) -> None:

@@ -227,12 +227,16 @@ def test_a_set_without_classifiers_loses_what_speaks_of_their_labels() -> None:
             {"id": "weapons", "prompts": ("a gun",)},
             {"id": "nudity", "classifier": "open_nsfw"},
         ),
-        rules=({"id": "a", "labels": ("nudity",)}, {"id": "b", "labels": ("weapons",)}),
+        rules=(
+            {"id": "a", "labels": ("nudity",)},
+            {"id": "b", "labels": ("nudity", "weapons"), "action": "block"},
+        ),
         examples=({"text": "a gun", "absent": ("nudity",)},),
     )
     left = made.without_classifiers()
     assert [one.id for one in left.labels] == ["weapons"]
-    assert [one.id for one in left.rules] == ["b"]
+    [rule] = left.rules
+    assert (rule.id, rule.labels, rule.action) == ("b", ("weapons",), Action.BLOCK)
     assert left.examples == ()
     with pytest.raises(InvalidPromptSet, match="--no-classifiers"):
         prompt_set(labels=({"id": "nudity", "classifier": "open_nsfw"},)).without_classifiers()

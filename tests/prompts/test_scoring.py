@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -229,3 +230,13 @@ def test_a_head_of_another_model_is_refused_with_the_cure() -> None:
     with pytest.raises(HeadMissing):
         require_heads(prompt_set, "cd" * 8, "other-model")
     require_heads(prompt_set, "ab" * 8, "some-model")
+
+
+def test_a_head_of_another_dimension_than_the_vectors_is_told_and_not_tried_again() -> None:
+    prompt_set = mixed_set()
+    compiled = compile_set(prompt_set, vectors_of(prompt_set), "ab" * 8)
+    wide = np.concatenate([random_units(3, seed=1), random_units(3, seed=2)], axis=1)
+    narrow = replace(compiled, labels=("spoons",), columns=compiled.columns[1:2])
+    with pytest.raises(HeadMissing, match=r"label spoons has \d+ weights, .* have \d+") as caught:
+        margins(wide, narrow)
+    assert not caught.value.retry_helps

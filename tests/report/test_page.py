@@ -8,6 +8,7 @@ import pytest
 
 from clipwarden.report.view import MAX_ROWS, Detail
 from prompts.actions import Action
+from prompts.links import Logistic
 from tests.report.page import Element
 from tests.report.samples import (
     make_curves,
@@ -19,6 +20,7 @@ from tests.report.samples import (
     render_page,
     words,
 )
+from worker.document import Explanation, SegmentInfo
 
 
 def rows_of(page: Element, caption: str) -> list[list[str]]:
@@ -122,6 +124,33 @@ def test_a_calibrated_result_is_not_called_uncalibrated() -> None:
     page = render_page(make_video(calibration="12" * 32))
     assert "uncalibrated" not in page.text
     assert "calibration 121212121212…" in page.text
+
+
+def test_labels_that_a_calibration_says_nothing_of_are_named_as_uncalibrated() -> None:
+    segments = [
+        explained(make_segment("fire"), calibrated=True),
+        explained(make_segment("blood"), calibrated=False),
+    ]
+    page = render_page(make_video(segments, calibration="12" * 32))
+    facts = dict(facts_of(page.every("article")[0]))
+    assert facts["Prompt set"].endswith("calibration 121212121212… Uncalibrated: blood.")
+    assert "Confidences are uncalibrated" in words(page.every("section")[0])
+
+
+def explained(segment: SegmentInfo, *, calibrated: bool) -> SegmentInfo:
+    explanation = Explanation(
+        scored_by="prompts",
+        link=Logistic(scale=50.0, bias=0.04),
+        calibrated=calibrated,
+        threshold=0.5,
+        exit_threshold=0.3,
+        times_ms=(segment.peak_ms,),
+        margins=(0.1,),
+        confidences=(segment.confidence,),
+        vectors=((0, 0),),
+        because="it is",
+    )
+    return segment.model_copy(update={"explanation": explanation})
 
 
 def test_a_run_of_failures_alone_tells_each_cause_and_cure() -> None:

@@ -122,11 +122,15 @@ def everything_stored(chain: Chain) -> tuple[list[tuple[object, ...]], list[str]
 
 
 def finished_by_hand(
-    chain: Chain, name: str, frames: Sequence[str], prompt_set: PromptSet = COLOUR_SET
+    chain: Chain,
+    name: str,
+    frames: Sequence[str],
+    prompt_set: PromptSet = COLOUR_SET,
+    ready: Rescorer | None = None,
 ) -> Submitted:
     """A video that was analysed, made of rows and blobs alone: a frame of each colour, 40 ms apart.
 
-    Its results are those of `prompt_set`, whose texts must be embedded.
+    Its results are those of `prompt_set`, whose texts must be embedded; `ready` is made for it.
     """
     work = Work(
         tenant=DEFAULT_TENANT,
@@ -140,7 +144,7 @@ def finished_by_hand(
         session.add_all(_sampled(work, len(frames)))
         session.add(_embedded(chain.stores, work, frames))
         session.add(row)
-    ready = rescorer(chain.stores, prompt_set, CalibrationChoice("none"))
+    ready = ready or rescorer(chain.stores, prompt_set, CalibrationChoice("none"))
     submitted = Submitted(submission_id, work)
     stored = StoredWork(work, (chain.submission(submitted),))
     assert store_version(chain.stores, ready.score(chain.stores, stored))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from clipwarden.calibration_choice import CalibrationChoice
 from ingest.blobs import BlobStore
 from ingest.database import Database
 from ingest.keys import text_vectors_key
@@ -21,11 +22,18 @@ from ingest.tables import DEFAULT_TENANT, Submission
 from tests.clips import BLUE, RED, write_scenes
 from tests.clipwarden.command import CLIPWARDEN, Product, wait_for
 from tests.clipwarden.served import Served
-from tests.rescoring.scored_anew import embed_texts, everything_stored, finished_by_hand
+from tests.rescoring.scored_anew import (
+    embed_texts,
+    everything_stored,
+    finished_by_hand,
+    rescorer,
+)
 from tests.worker.chain import COLOUR_SET, Chain
 from tests.worker.fake_encoder import FAKE_CARD
 from worker.tables import Embedding, Result
 from worker.versions import Version, versions_of
+
+pytestmark = pytest.mark.slow
 
 SET = """
 name: colours
@@ -133,9 +141,13 @@ def test_stored_versions_are_shown_listed_and_compared(
     assert "1 video: 0 newly flagged, 1 no longer" in told
     assert "- red 0:00.0-0:02.0" in told
     assert "1 video scored by the old alone" in told
+    [row] = [row for row in submissions(videos) if row.source == "red.mp4"]
+    shown = json.loads(run(product, "results", "--version", "colours@2", row.id, "-f", "json"))
+    assert (shown["prompt_sets"][0]["version"], shown["segments"]) == ("2", [])
+    error = run(product, "diff", "colours@1", "colours@2", "--label", "rde", status=2)
+    assert "There are blue, green, red" in " ".join(error.replace("│", " ").split())
     error = run(product, "diff", "colours", "colours@2", status=1)
     assert "error[rescore.version_unknown]: results of several versions" in error
-    [row] = [row for row in submissions(videos) if row.source == "red.mp4"]
     assert versions_of(row) == [Version(COLOUR_SET.sha256)]
     run(product, "rescore", "-p", stricter, "--yes", "--current", "--quiet")
     shown = {versions_of(row)[0].prompt_set_sha256 for row in submissions(videos)}
@@ -175,8 +187,9 @@ def test_what_can_t_be_scored_is_listed_and_the_status_says_so(
 def test_killed_in_the_middle_it_is_finished_by_another_run(
     videos: Chain, product: Product, stricter: Path
 ) -> None:
+    ready = rescorer(videos.stores, COLOUR_SET, CalibrationChoice("none"))
     for number in range(200):
-        finished_by_hand(videos, f"{number}.mp4", ["red", "blue"] * 10)
+        finished_by_hand(videos, f"{number}.mp4", ["red", "blue"] * 10, ready=ready)
     before = len(videos.rows(Result))
     process = product.start("rescore", "-p", stricter, "--yes", "--current")
     wait_for(lambda: len(videos.rows(Result)) > before + 3)

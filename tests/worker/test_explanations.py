@@ -203,6 +203,29 @@ def score_with(
     return read_document(stores, DEFAULT_TENANT, submission_id, [version]).to_json()
 
 
+def test_the_sentence_speaks_of_the_peak_and_of_nearness_only_where_there_is_any(
+    chain: Chain, scenes: Path
+) -> None:
+    colours = prompt_set(*labels()[:3])
+    calibration = fitted(colours).model_dump(by_alias=True)
+    # Level everywhere: the first frame, which is red, is the peak of what lasts to the end.
+    level = {"kind": "isotonic", "margins": (0.0,), "levels": (0.9,)}
+    calibration["labels"] = {
+        name: {"link": level, "scoring_sha256": colours.scoring_sha256(colours.label(name))}
+        for name in ("red", "green")
+    }
+    submitted = chain.submit(scenes, [colours], sampling="fps:5")
+    chain.run()
+    level_set = Calibration.model_validate(calibration)
+    told = json.loads(score_with(chain, submitted.id, colours, level_set))
+    because = {one["label"]: one["explanation"] for one in told["segments"]}
+    red, green = because["red"], because["green"]
+    assert len(red["margins"]) == len(green["margins"]) == 35
+    assert red["because"] == f'"red" is nearer than "grey" by {red["margins"][0]:.3f}'
+    assert green["margins"][0] < 0 < max(green["margins"])
+    assert green["because"] == f'"green" comes within {-green["margins"][0]:.3f} of "grey"'
+
+
 def test_a_flag_says_which_rule_fired_and_which_segments_it_counted(
     chain: Chain, scenes: Path
 ) -> None:

@@ -29,6 +29,7 @@ from worker.classifiers.load import classifier_key, load_classifier
 from worker.classifiers.protocol import Scores
 from worker.encoders.protocol import BeforeEach, Pixels, nothing
 from worker.errors import ClassifierUnavailable, EmbeddingsMissing
+from worker.frame_scores import FrameScoring
 from worker.frames import EmbeddedFrames, load_frames
 from worker.retention import delete_expired, purge
 from worker.settings import Retention
@@ -280,6 +281,33 @@ def test_without_its_package_a_job_fails_at_once_and_says_the_cure(
     assert row.error_cure == "pip install it"
     # Nothing was embedded in vain.
     assert chain.encoder.batches == []
+
+
+def test_without_its_package_who_needs_no_classifier_is_served_all_the_same(
+    chain: Chain, film: Path
+) -> None:
+    def refuse(name: str) -> RedShare:
+        raise ClassifierUnavailable(f"{name} is not installed.", "pip install it")
+
+    chain.load = refuse
+    needing, other = chain.submit(film, [NSFW_SET]), chain.submit(film, [COLOUR_SET])
+    chain.run()
+    assert [chain.status(one) for one in (needing, other)] == [Status.FAILED, Status.DONE]
+    assert chain.submission(needing).error_code == "classifier.unavailable"
+    assert (chain.traces(), chain.pixels()) == ([], [])
+
+
+def test_scores_that_nobody_makes_are_not_asked_for_without_end(
+    chain: Chain, film: Path, red_share: RedShare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FrameScoring, "missing", lambda *_: ())
+    submitted = chain.submit(film, [NSFW_SET])
+    chain.run()
+    row = chain.submission(submitted)
+    assert (row.status, row.error_code) == (Status.FAILED, "worker.embeddings_missing")
+    assert row.error_message == f"open_nsfw has scored 0 of 3 chunks of {row.media_sha256[:12]}."
+    assert sum(chain.encoder.batches) == len(PICTURES)
+    assert chain.traces() == []
 
 
 def delete_blob(chain: Chain, row: FrameScore) -> None:

@@ -89,7 +89,7 @@ def rows(database: Database, table: Any) -> list[Any]:
 
 
 def test_what_was_there_is_kept_and_completed(filled: Database) -> None:
-    command.upgrade(config_of(filled), "0002")
+    command.upgrade(config_of(filled), "head")
     done, queued, failed = rows(filled, Submission)
     assert [row.run_id for row in (done, queued, failed)] == [None, "2" * 32, None]
     assert {row.priority for row in (done, queued, failed)} == {"normal"}
@@ -111,7 +111,7 @@ def test_what_was_there_is_kept_and_completed(filled: Database) -> None:
 
 
 def test_a_new_result_and_a_token_fit_into_a_migrated_database(filled: Database) -> None:
-    command.upgrade(config_of(filled), "0002")
+    command.upgrade(config_of(filled), "head")
     with filled.begin() as session:
         kept = session.get_one(Submission, ("default", "1" * 32))
         kept.request_token = "mine"
@@ -125,7 +125,7 @@ def test_it_can_be_taken_back_with_everything_that_the_first_release_knew(
     filled: Database,
 ) -> None:
     before = contents(filled)
-    command.upgrade(config_of(filled), "0002")
+    command.upgrade(config_of(filled), "head")
     with filled.begin() as session:
         session.get_one(Submission, ("default", "3" * 32)).location = None
     command.downgrade(config_of(filled), "0001")
@@ -136,7 +136,7 @@ def test_it_can_be_taken_back_with_everything_that_the_first_release_knew(
     assert after == before
     assert "media" not in inspect(filled.engine).get_table_names()
     # And brought up again.
-    command.upgrade(config_of(filled), "0002")
+    command.upgrade(config_of(filled), "head")
     assert len(rows(filled, Submission)) == 3
     filled.close()
 

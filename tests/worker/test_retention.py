@@ -249,6 +249,24 @@ def test_who_submits_while_it_is_purged_is_purged_too(
     assert kinds_left(chain, first) == set()
 
 
+def test_a_purge_deletes_copies_only_while_nobody_can_submit_the_same(
+    chain: Chain, blue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = finished(chain, blue)
+    rows_at: list[int] = []
+    delete_tree = chain.stores.blobs.delete_tree
+
+    def looking(prefix: str) -> None:
+        # Another connection sees the rows until they are deleted for good.
+        rows_at.append(rows_of(chain, first)[Media.__tablename__])
+        delete_tree(prefix)
+
+    monkeypatch.setattr(chain.stores.blobs, "delete_tree", looking)
+    purge(chain.stores, DEFAULT_TENANT, first.work.media_sha256)
+    assert set(rows_at) == {1}
+    assert set(rows_of(chain, first).values()) == {0}
+
+
 def test_a_purge_deletes_nothing_while_a_worker_does_not_let_go(
     chain: Chain, blue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,10 +23,21 @@ def classifier_key(name: str) -> str:
 def require_classifier(name: str) -> str:
     """Return the release of the package behind a classifier, without importing it.
 
-    Raises ClassifierUnavailable where it is not installed.
+    Raises ClassifierUnavailable where it is not installed, or not with the weights that we know.
     """
     _require_known(name)
     return open_nsfw.installed_release()
+
+
+def missing_classifiers() -> dict[str, ClassifierUnavailable]:
+    """The classifiers that can't be used here, each with the reason and its cure; loads none."""
+    found = {}
+    for name in CLASSIFIERS:
+        try:
+            require_classifier(name)
+        except ClassifierUnavailable as error:
+            found[name] = error
+    return found
 
 
 def load_classifier(name: str) -> FrameClassifier:

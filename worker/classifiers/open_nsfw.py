@@ -115,12 +115,10 @@ class OpenNsfw:
 def installed_release() -> str:
     """The installed release of the package, asked without importing it.
 
-    Raises ClassifierUnavailable where there is none.
+    Raises ClassifierUnavailable where there is none, or with other weights than we know.
     """
-    try:
-        return distribution(_PACKAGE).version
-    except PackageNotFoundError as error:
-        raise _unavailable(f"{_PACKAGE} is not installed") from error
+    _weights()
+    return distribution(_PACKAGE).version
 
 
 def _weights() -> bytes:

@@ -17,6 +17,7 @@ from worker.models.weights_header import TensorInfo, read_weights_header
 _CLIP_SCALE: Final = 100.0
 """Where CLIP's training ends, for it is bounded there (Radford et al. 2021, section 2.5)."""
 _MAX_SCALE: Final = 10_000.0
+_MAX_BIAS: Final = 10_000.0
 _LENGTH_BYTES: Final = 8
 
 
@@ -35,7 +36,7 @@ def read_logits(weights: Sequence[Path]) -> Logits:
         found = _scalars(weights)
         scale = math.exp(min(found["logit_scale"], 20.0)) if "logit_scale" in found else _CLIP_SCALE
         bias = found.get("logit_bias")
-        if 0 < scale <= _MAX_SCALE and (bias is None or math.isfinite(bias)):
+        if 0 < scale <= _MAX_SCALE and (bias is None or abs(bias) <= _MAX_BIAS):
             return Logits(scale, bias)
     return Logits()
 

@@ -49,6 +49,11 @@ def downgrade() -> None:
     """Take back; results that a calibration had a part in go, for nothing tells them apart then."""
     op.drop_table("frame_scores")
     op.drop_table("calibrations")
+    # By hand: SQLite, which copies tables meanwhile, deletes nothing along with what it refers to.
+    op.execute(
+        "DELETE FROM segments WHERE result_id IN "
+        "(SELECT id FROM results WHERE calibration_sha256 <> '')"
+    )
     op.execute("DELETE FROM results WHERE calibration_sha256 <> ''")
     with op.batch_alter_table("samplings") as batch_op:
         batch_op.drop_column("frame_rate")
