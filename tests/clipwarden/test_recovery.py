@@ -73,8 +73,40 @@ def result(stores: Stores, submission_id: str) -> dict[str, Any]:
     document = read_document(stores, DEFAULT_TENANT, submission_id).model_dump(
         mode="json", by_alias=True
     )
+    return comparable(document)
+
+
+def comparable(document: dict[str, Any]) -> dict[str, Any]:
+    """What two analyses of one file have in common, whoever made them.
+
+    Processes with other numbers of threads round a vector's last bits otherwise, and vectors are
+    stored under the hash of their content.
+    """
     del document["timings"], document["video"]["id"]
+    for scoring in document["scoring"]:
+        del scoring["vectors"]
     return document
+
+
+def explained(document: dict[str, Any]) -> list[float]:
+    """The margins and confidences of all frames that segments rest on."""
+    explanations = [segment["explanation"] for segment in document["segments"]]
+    return [one for each in explanations for one in each["margins"] + each["confidences"]]
+
+
+def without_rounding(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without those numbers, and without the sentence that tells one of them."""
+    told = ("margins", "confidences", "because")
+    segments = [
+        one
+        | {
+            "explanation": {
+                key: value for key, value in one["explanation"].items() if key not in told
+            }
+        }
+        for one in document["segments"]
+    ]
+    return document | {"segments": segments}
 
 
 def embedding_leases(stores: Stores) -> list[Lease]:
@@ -112,9 +144,9 @@ def test_a_killed_embedders_chunk_runs_again_in_time_and_the_result_is_the_same(
 
     undisturbed = Product(tmp_path / "other")
     words = ["--prompts", "moderation", "--prompts", "scenes", "--sample", "fps:10"]
-    expected = undisturbed.analyze("--no-report", *words, clip)
-    del expected["timings"], expected["video"]["id"]
-    assert disturbed == expected
+    expected = comparable(undisturbed.analyze("--no-report", *words, clip))
+    assert without_rounding(disturbed) == without_rounding(expected)
+    assert explained(disturbed) == pytest.approx(explained(expected), abs=1e-4)
     assert len(disturbed["segments"]) > 0
 
 
