@@ -98,7 +98,9 @@ def _segments_table(console: Console, document: ResultDocument) -> Table:
     table.add_column("start", justify="right", no_wrap=True)
     table.add_column("end", justify="right", no_wrap=True)
     longest = max((len(segment.label) for segment in document.segments), default=0)
-    has_room = console.width >= _WHY_MIN_COLUMNS
+    # Results of earlier releases tell nothing of it.
+    tells_why = any(why(segment) for segment in document.segments)
+    has_room = tells_why and console.width >= _WHY_MIN_COLUMNS
     # Beside the reasons, which are long, it would be squeezed.
     label_min = min(longest, _LABEL_COLUMNS) if has_room else None
     table.add_column("label", overflow="fold", min_width=label_min)

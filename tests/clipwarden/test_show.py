@@ -9,8 +9,9 @@ from rich.console import Console
 
 from clipwarden.cli.show import print_documents
 from prompts.actions import Action
+from prompts.links import Logistic
 from tests.report.samples import make_segment, make_video
-from worker.document import ResultDocument
+from worker.document import Explanation, ResultDocument
 
 LABEL = "harm.weapon_in_hand"
 
@@ -87,3 +88,25 @@ def test_the_headline_says_which_frames_were_looked_at() -> None:
     document = make_video(sampling="shots:3", cuts_ms=(1000, 2000)).document
     text = shown(document, 100, terminal=False)
     assert "0:10.0, 640x360 h264, 20 frames (shots, 3 frames each, 2 cuts)  allow" in text
+
+
+def test_a_terminal_with_room_says_what_decided_and_a_narrower_one_leaves_it_out() -> None:
+    document = starter_document()
+    explanation = Explanation(
+        scored_by="prompts",
+        link=Logistic(scale=1.0, bias=0.0),
+        calibrated=False,
+        threshold=0.5,
+        exit_threshold=0.3,
+        times_ms=(0,),
+        margins=(0.1,),
+        confidences=(0.9,),
+        vectors=((0, 0),),
+        because="a rifle decided",
+    )
+    segments = tuple(
+        one.model_copy(update={"explanation": explanation}) for one in document.segments
+    )
+    told = document.model_copy(update={"segments": segments})
+    assert shown(told, 100, terminal=True).count("a rifle decided") == 2
+    assert "rifle" not in shown(told, 99, terminal=True)
