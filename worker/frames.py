@@ -59,14 +59,6 @@ class EmbeddedFrames:
         """The text by which results point at a frame's picture."""
         return evidence_reference(self.evidence_keys[index], int(self.shown_us[index]))
 
-    def highest(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give each frame the highest score of its pictures: `[pictures, k]` to `[frames, k]`."""
-        found: NDArray[np.float32] = scores[self.first]
-        for place in range(1, int(self.count.max(initial=1))):
-            more = np.flatnonzero(self.count > place)
-            found[more] = np.maximum(found[more], scores[self.first[more] + place])
-        return found
-
 
 def load_frames(stores: Stores, work: Work, classifiers: Sequence[str] = ()) -> EmbeddedFrames:
     """Read what sampling and embedding stored, with the scores of these frame classifiers.

@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 
 from ingest.media.spec import SamplingSpec
 from ingest.queue.payloads import Work
-from ingest.stores import Stores
 from prompts.calibration import Calibration, labels_in_use
 from prompts.compiling import CompiledSet, compile_set
 from prompts.label import Label
 from prompts.links import Link, Logistic
 from prompts.schema import PromptSet
 from prompts.scoring import margins
-from worker.frames import EmbeddedFrames, load_frames
+from worker.frames import EmbeddedFrames
 from worker.models.card import ModelCard
 from worker.segments import FrameTimes, Segment, cut_segments
-from worker.texts import require_text_vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,24 +119,6 @@ class Scorer:
         for column, link in enumerate(links):
             confidences[:, column] = link.confidences(of_frames[:, column])
         return FrameScores(of_frames, confidences, pictures)
-
-
-def score_work(
-    stores: Stores,
-    work: Work,
-    card: ModelCard,
-    prompt_set: PromptSet,
-    calibration: Calibration | None,
-    spec: SamplingSpec,
-) -> ScoredWork:
-    """Read what is stored of a work and score it.
-
-    Raises EmbeddingsMissing, HeadMissing; and where the set's text vectors are not stored yet what
-    `require_text_vectors` raises.
-    """
-    texts = require_text_vectors(stores, work.tenant, work.model_key, prompt_set)
-    scorer = Scorer.of(card, prompt_set, calibration, texts)
-    return scorer.score(work, load_frames(stores, work, prompt_set.classifiers), spec)
 
 
 def link_of(
